@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 )
 
 // A Source supplies the token to use now. Current may be called by many goroutines at once, and is called often: at every
@@ -39,7 +40,7 @@ func First(sources ...Source) Source { return first(sources) }
 type first []Source
 
 func (f first) Current(ctx context.Context) (Token, error) {
-	missing := []error{errorf("no source has a token")}
+	var missing []string
 	for _, s := range f {
 		if s == nil {
 			return Token{}, errorf("a source given to token.First is nil")
@@ -51,12 +52,12 @@ func (f first) Current(ctx context.Context) (Token, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return Token{}, err
 		}
-		missing = append(missing, err)
+		missing = append(missing, strings.TrimPrefix(err.Error(), "token: "))
 	}
-	if len(f) == 0 {
-		return Token{}, notExist("token.First was given no sources")
+	if len(missing) == 0 {
+		return Token{}, notExist("token.First was given no source")
 	}
-	return Token{}, errors.Join(missing...)
+	return Token{}, notExist("%s", strings.Join(missing, "; "))
 }
 
 // Invalidate passes the word on to every source that wants it.
@@ -67,14 +68,3 @@ func (f first) Invalidate() {
 		}
 	}
 }
-
-// notExist makes an error that means: there is no token here.
-func notExist(format string, args ...any) error {
-	return errorf(format+"%w", append(args, silent{fs.ErrNotExist})...)
-}
-
-// silent wraps an error that errors.Is shall find and nobody shall read.
-type silent struct{ error }
-
-func (silent) Error() string   { return "" }
-func (s silent) Unwrap() error { return s.error }

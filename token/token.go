@@ -89,12 +89,6 @@ func (t Token) Secret() string { return t.credentials().secret }
 // /run/secrets/astra.json". It is "" for a token that did not come from a [Source] of this package.
 func (t Token) Origin() string { return t.credentials().origin }
 
-func (t Token) withOrigin(origin string) Token {
-	c := t.credentials()
-	c.origin = origin
-	return newToken(c)
-}
-
 // IsZero reports whether t is the zero Token.
 func (t Token) IsZero() bool { return t.reveal == nil }
 
@@ -133,6 +127,3 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // LogValue returns the same as String.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
-
-// errorf makes an error of this package. Its arguments never include a value that was given as a token or secret.
-func errorf(format string, args ...any) error { return fmt.Errorf("token: "+format, args...) }
