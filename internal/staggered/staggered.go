@@ -103,6 +103,9 @@ func (d *Dialer[C]) Dial(ctx context.Context, addrs []string, attempt Attempt[C]
 					errs[i] = named(addr, fmt.Errorf("no answer: %w", ctx.Err()))
 				}
 			}
+			if running == 0 { // between two attempts
+				errs = append(errs, ctx.Err())
+			}
 			return none, errs
 		}
 	}
