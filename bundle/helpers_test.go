@@ -1,0 +1,102 @@
+package bundle_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/seed-5f06b232/astra-go/bundle"
+	"github.com/seed-5f06b232/astra-go/internal/pki"
+	"github.com/seed-5f06b232/astra-go/internal/scb"
+)
+
+const (
+	databaseID = "0123abcd-0123-4567-89ab-0123456789ab"
+	astraHost  = databaseID + "-us-east1.db.astra.datastax.com"
+	hostID     = "6ef2bb2b-7da5-4d6c-9a4f-6e4d6d2f0a11"
+)
+
+// must ends the test at an error.
+func must[T any](t testing.TB) func(T, error) T {
+	return func(value T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// sharedAuthority signs for the tests that do not care by whom.
+var sharedAuthority = sync.OnceValue(func() *pki.Authority {
+	authority, err := pki.NewAuthority("ca.db.astra-prod.datastax.com", pki.ECDSA)
+	if err != nil {
+		panic(err)
+	}
+	return authority
+})
+
+var sharedClient = sync.OnceValue(func() *pki.KeyPair {
+	client, err := sharedAuthority().Issue(pki.Leaf{CommonName: "client", Client: true})
+	if err != nil {
+		panic(err)
+	}
+	return client
+})
+
+func contents() scb.Contents {
+	return scb.Contents{
+		Host: astraHost, Port: 29080, CQLPort: 29042, Keyspace: "shop", LocalDC: "us-east1",
+		CA: sharedAuthority().Certificate(), Certificate: sharedClient().Certificate, Key: sharedClient().Key,
+		KeyStorePassword: "secret-keystore", TrustStorePassword: "secret-truststore", PFXPassword: "secret-pfx",
+	}
+}
+
+// files returns the entries of a whole bundle, for the test to change.
+func files(t testing.TB) map[string][]byte {
+	return must[map[string][]byte](t)(scb.Files(contents()))
+}
+
+func pack(t testing.TB, files map[string][]byte) []byte {
+	return must[[]byte](t)(scb.Zip(files))
+}
+
+// with returns the files with changes: nil removes one.
+func with(files, changes map[string][]byte) map[string][]byte {
+	changed := maps.Clone(files)
+	for name, data := range changes {
+		if changed[name] = data; data == nil {
+			delete(changed, name)
+		}
+	}
+	return changed
+}
+
+func parse(t testing.TB, files map[string][]byte) *bundle.Bundle {
+	t.Helper()
+	return must[*bundle.Bundle](t)(bundle.Parse(pack(t, files)))
+}
+
+// writeDir writes the files into a new directory.
+func writeDir(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// fixture is a real bundle of 2019.
+func fixture(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../../shared/fixtures/java-driver-creds.zip")
+	if err != nil {
+		t.Skip(err)
+	}
+	return data
+}
