@@ -1,0 +1,110 @@
+package astra
+
+import (
+	"context"
+	"net"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/seed-5f06b232/astra-go/token"
+)
+
+// placeholder is the address of every host. Astra's nodes are reached by host ID; what they report as addresses is private, changes, and may
+// repeat. This one is reserved for documentation (RFC 5737) and is never dialed.
+var placeholder = net.IPv4(192, 0, 2, 1)
+
+// defaultPort is the port that gocql shows with the placeholder where a bundle does not name the proxy's.
+const defaultPort = 29042
+
+// NewCluster returns a configuration for gocql that reaches the database through a new Dialer. It asks the sources of bundle and token, which
+// must answer, and nothing else: the first connection is made by Connect or by the configuration's CreateSession.
+//
+// What it sets is in the table of Config; change it as you would for any cluster, before the session is made. These belong to the
+// Dialer, though, and should stay as they are: Hosts, AuthProvider, HostDialer, AddressTranslator, ConvictionPolicy,
+// ReconnectionPolicy. Without the HostFilter, nodes of remote datacenters are dialed in vain.
+// Without the PoolConfig.HostSelectionPolicy, statements lose token awareness and RecoveryWait, and gocql's own policies, which go by
+// addresses, find one node only.
+//
+// The schema is not cached: Session.KeyspaceMetadata asks the node every time. Where schema change listeners need the cache,
+// set Metadata.CacheMode; then new nodes are not used before they agree on the schema, for which gocql waits up to 10 s.
+//
+// Several sessions can be made of one configuration.
+func NewCluster(ctx context.Context, config Config) (*gocql.ClusterConfig, error) {
+	d, err := NewDialer(config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.config.DialTimeout)
+	defer cancel()
+	e, err := d.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.tokens.current(ctx); err != nil {
+		return nil, err
+	}
+
+	cluster := gocql.NewCluster(placeholder.String())
+	cluster.Port = defaultPort
+	if port := e.bundle.CQLPort(); port != 0 {
+		cluster.Port = port
+	}
+	cluster.Keyspace = config.Keyspace
+	cluster.ProtoVersion = 4
+	cluster.ConnectTimeout = 5 * time.Second
+	cluster.Consistency = gocql.LocalQuorum
+	cluster.RetryPolicy = RetryPolicy{}
+	cluster.HostDialer = d
+	cluster.AuthProvider = d.authenticator
+	cluster.AddressTranslator = gocql.AddressTranslatorFunc(func(net.IP, int) (net.IP, int) { return placeholder, cluster.Port })
+	cluster.HostFilter = gocql.HostFilterFunc(d.acceptHost)
+	cluster.PoolConfig.HostSelectionPolicy = newHostPolicy(d)
+	// A host is down when no connection to it can be made, which the pool finds out by itself and anew each time.
+	cluster.ConvictionPolicy = neverConvict{}
+	cluster.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: time.Millisecond}
+	cluster.Events.DisableNodeStatusEvents = true
+	cluster.Metadata.CacheMode = gocql.Disabled
+	if config.Logger != nil {
+		cluster.Logger = logger{config.Logger}
+	}
+	return cluster, nil
+}
+
+// acceptHost keeps gocql in the local datacenter.
+func (d *Dialer) acceptHost(h *gocql.HostInfo) bool {
+	if d.isLocal(h) {
+		return true
+	}
+	d.config.Logger.Debug("A node in a remote datacenter is left out.", "host_id", h.HostID(), "datacenter", h.DataCenter(), "local", d.localDC())
+	return false
+}
+
+type neverConvict struct{}
+
+func (neverConvict) AddFailure(error, *gocql.HostInfo) bool { return false }
+func (neverConvict) Reset(*gocql.HostInfo)                  {}
+
+// authenticator is gocql's AuthProvider. DialHost has just asked the source for the token, under its context.
+func (d *Dialer) authenticator(*gocql.HostInfo) (gocql.Authenticator, error) {
+	t, ok := d.tokens.peek()
+	if !ok {
+		var err error
+		if t, err = d.tokens.current(context.Background()); err != nil { // another HostDialer is in place
+			return nil, err
+		}
+	}
+	return authenticator{t}, nil
+}
+
+// authenticator answers any authenticator class by SASL PLAIN, as Astra's wants it.
+type authenticator struct{ token token.Token }
+
+func (a authenticator) Challenge([]byte) ([]byte, gocql.Authenticator, error) {
+	username, password := a.token.CQL()
+	answer := make([]byte, 0, 2+len(username)+len(password))
+	answer = append(append(append(append(answer, 0), username...), 0), password...)
+	return answer, nil, nil
+}
+
+func (authenticator) Success([]byte) error { return nil }

@@ -1,0 +1,192 @@
+package astra
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-5f06b232/astra-go/internal/cql"
+	"github.com/seed-5f06b232/astra-go/token"
+)
+
+// gocql sends a heartbeat 5 s after the answer to the last one. A connection on which nothing has arrived for longer than two of
+// these intervals is dead, whatever TCP thinks; gocql itself finds out after 96 s.
+const readIdleLimit = 10*time.Second + 500*time.Millisecond
+
+var errSilent = errors.New("nothing arrived for " + readIdleLimit.String() + ", although the node should have answered heartbeats")
+
+// conn is a connection that gocql owns. It sees what gocql keeps to itself: that a node hung up before it said anything, that a token was
+// refused, that a node has gone silent, and which connection is the control connection.
+type conn struct {
+	net.Conn // over TLS
+	tcp      net.Conn
+	dialer   *Dialer
+	attempt  attempt     // what the dial knew
+	token    token.Token // that gocql was given for this connection
+	opened   time.Time
+
+	startup  startup     // belongs to the reader
+	starting bool        // belongs to the reader: startup has not ended
+	heard    atomic.Bool // something has arrived
+
+	watching atomic.Bool  // REGISTER may still come
+	lastRead atomic.Int64 // time since opened
+	idle     *time.Timer
+
+	ended  sync.Once
+	reason atomic.Pointer[error] // why this side gave the connection up
+}
+
+func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
+	c := &conn{Conn: t, tcp: t.NetConn(), dialer: d, attempt: a, token: tok, opened: time.Now(), starting: true}
+	c.watching.Store(true)
+	c.idle = time.AfterFunc(readIdleLimit, c.checkIdle)
+	return c
+}
+
+// checkIdle runs when the limit would be reached if nothing had arrived since it ran last.
+func (c *conn) checkIdle() {
+	idle := time.Since(c.opened) - time.Duration(c.lastRead.Load())
+	if idle < readIdleLimit {
+		c.idle.Reset(readIdleLimit - idle)
+		return
+	}
+	c.giveUp(errSilent)
+}
+
+// giveUp closes the connection for a reason that the reader will learn.
+func (c *conn) giveUp(reason error) {
+	c.reason.CompareAndSwap(nil, &reason)
+	c.end(reason)
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.lastRead.Store(int64(time.Since(c.opened)))
+		if c.starting {
+			c.readStartup(p[:n])
+		}
+	}
+	if err != nil {
+		err = c.readFailed(err)
+	}
+	return n, err
+}
+
+func (c *conn) readStartup(p []byte) {
+	c.heard.Store(true)
+	done, refused := c.startup.observe(p)
+	if !done {
+		return
+	}
+	c.starting = false
+	c.startup = startup{}
+	if refused != nil {
+		c.dialer.tokenRefused(c.attempt, c.token, refused)
+	} else {
+		c.dialer.tokenAccepted(c.attempt, c.token)
+	}
+}
+
+func (c *conn) readFailed(err error) error {
+	if reason := c.reason.Load(); reason != nil {
+		return *reason
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return err // gocql's deadline; it decides
+	}
+	if !c.heard.Load() {
+		// An SNI proxy may refuse a host ID by hanging up after the handshake.
+		c.dialer.hungUp(c.attempt, err)
+	}
+	return err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	if c.watching.Load() {
+		c.watch(p)
+	}
+	return c.Conn.Write(p)
+}
+
+// watch looks for REGISTER, which makes this the control connection. It comes before any request of a user. gocql writes whole frames.
+func (c *conn) watch(frame []byte) {
+	if len(frame) < cql.HeaderSize {
+		return
+	}
+	switch cql.Opcode(frame[4]) {
+	case cql.OpOptions, cql.OpStartup, cql.OpAuthResponse, cql.OpQuery: // the control connection reads system.local first
+		return
+	case cql.OpRegister:
+		c.dialer.controls.add(c)
+	}
+	c.watching.Store(false)
+}
+
+// RemoteAddr returns a *net.TCPAddr always, since gocql panics on any other.
+func (c *conn) RemoteAddr() net.Addr {
+	if addr, ok := c.Conn.RemoteAddr().(*net.TCPAddr); ok {
+		return addr
+	}
+	return &net.TCPAddr{IP: placeholder}
+}
+
+// Close ends the connection at once. A TLS goodbye could wait for a stuck peer.
+func (c *conn) Close() error {
+	return c.end(nil)
+}
+
+func (c *conn) end(reason error) (err error) {
+	c.ended.Do(func() {
+		c.idle.Stop()
+		c.dialer.controls.remove(c)
+		err = c.tcp.Close()
+		if c.Conn != nil {
+			c.Conn.Close()
+		}
+		c.dialer.config.Trace.connClosed(ConnInfo{
+			HostID: c.attempt.hostID, Addr: c.RemoteAddr().String(), Lifetime: time.Since(c.opened), Err: reason,
+		})
+	})
+	return err
+}
+
+// controls are the control connections of a Dialer's sessions, one each.
+type controls struct {
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func (s *controls) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = make(map[*conn]struct{})
+	}
+	s.conns[c] = struct{}{}
+}
+
+func (s *controls) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// giveUp closes them all and returns how many they were.
+func (s *controls) giveUp(reason error) int {
+	s.mu.Lock()
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.giveUp(reason)
+	}
+	return len(conns)
+}

@@ -1,0 +1,197 @@
+package astra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// Connect makes a session as cluster.CreateSession does, with three differences: it ends when ctx does, its error tells the cause by errors.Is and
+// errors.As, which gocql's loses, and the session shares no state with other sessions of the same configuration but the Dialer. After it
+// has returned, ctx means nothing to the session.
+//
+// The chain of an error holds, where they apply, *DialError, *MetadataError, ErrUnauthenticated, ErrKeyspace and ctx.Err().
+// It works with configurations of NewCluster; with any other, the connections that gocql is making when ctx ends may last for a while.
+func Connect(ctx context.Context, cluster *gocql.ClusterConfig) (*gocql.Session, error) {
+	if cluster == nil {
+		return nil, errors.New("astra: Connect needs the configuration that NewCluster returns, not nil")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("astra: connect: %w", err)
+	}
+	c := *cluster
+	o := &opening{ctx: ctx, open: make(map[net.Conn]struct{})}
+	o.attach(&c)
+	stop := context.AfterFunc(ctx, o.abort)
+	session, err := c.CreateSession()
+	aborted := !stop()
+	o.finish()
+	switch {
+	case err == nil && !aborted:
+		return session, nil
+	case err == nil:
+		session.Close()
+		return nil, fmt.Errorf("astra: connect: %w", context.Cause(ctx))
+	case aborted:
+		return nil, fmt.Errorf("astra: connect: %w", errors.Join(context.Cause(ctx), o.cause()))
+	}
+	if cause := o.cause(); cause != nil {
+		return nil, fmt.Errorf("astra: connect: %w", cause)
+	}
+	return nil, fmt.Errorf("astra: connect: %w", err)
+}
+
+// opening watches over a session until it is open.
+type opening struct {
+	ctx context.Context
+
+	mu       sync.Mutex
+	finished bool
+	open     map[net.Conn]struct{} // what was dialed
+	dial     error                 // the last connection that failed, which tells most
+	keyspace error
+}
+
+// attach puts the opening between a configuration and its parts. They go on through it when the session is open.
+func (o *opening) attach(c *gocql.ClusterConfig) {
+	if c.HostDialer != nil {
+		c.HostDialer = openingDialer{c.HostDialer, o}
+	}
+	c.ConnectObserver = openingObserver{c.ConnectObserver, o}
+	if p, ok := c.PoolConfig.HostSelectionPolicy.(*hostPolicy); ok {
+		c.PoolConfig.HostSelectionPolicy = newHostPolicy(p.dialer)
+	}
+	if c.Keyspace != "" {
+		c.Logger = openingLogger{c.Logger, o, c.Keyspace}
+	}
+}
+
+// abort ends what waits for the network.
+func (o *opening) abort() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.finished {
+		return
+	}
+	for conn := range o.open {
+		conn.Close()
+	}
+}
+
+func (o *opening) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.finished = true
+	o.open = nil
+}
+
+func (o *opening) cause() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.keyspace != nil {
+		return o.keyspace
+	}
+	return o.dial
+}
+
+type openingDialer struct {
+	gocql.HostDialer
+	*opening
+}
+
+func (d openingDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
+	d.mu.Lock()
+	finished := d.finished
+	d.mu.Unlock()
+	if finished {
+		return d.HostDialer.DialHost(ctx, host)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
+	dialed, err := d.HostDialer.DialHost(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.finished {
+		d.open[dialed.Conn] = struct{}{}
+		if d.ctx.Err() != nil { // abort has been here already
+			dialed.Conn.Close()
+		}
+	}
+	return dialed, nil
+}
+
+// openingObserver gets the errors of connections before gocql makes text of them.
+type openingObserver struct {
+	gocql.ConnectObserver
+	*opening
+}
+
+func (o openingObserver) ObserveConnect(c gocql.ObservedConnect) {
+	if o.ConnectObserver != nil {
+		o.ConnectObserver.ObserveConnect(c)
+	}
+	if c.Err == nil {
+		return
+	}
+	err := c.Err
+	var refused *gocql.RequestErrCredentials
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w (%q)", ErrUnauthenticated, refused.Message())
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.finished && !(errors.Is(o.dial, ErrUnauthenticated) && !errors.Is(err, ErrUnauthenticated)) {
+		o.dial = err
+	}
+}
+
+// openingLogger finds the one place where gocql tells that a keyspace cannot be used.
+type openingLogger struct {
+	gocql.StructuredLogger // nil: none
+	*opening
+	name string
+}
+
+func (l openingLogger) Error(msg string, fields ...gocql.LogField) {
+	if l.StructuredLogger != nil {
+		l.StructuredLogger.Error(msg, fields...)
+	}
+}
+
+func (l openingLogger) Warning(msg string, fields ...gocql.LogField) {
+	if l.StructuredLogger != nil {
+		l.StructuredLogger.Warning(msg, fields...)
+	}
+	for _, f := range fields {
+		err, ok := f.Value.Any().(error)
+		var node gocql.RequestError
+		if !ok || !errors.As(err, &node) || node.Code() == gocql.ErrCodeCredentials {
+			continue
+		}
+		l.mu.Lock()
+		if !l.finished {
+			l.keyspace = fmt.Errorf("keyspace %q: %w (%q)", l.name, ErrKeyspace, node.Message())
+		}
+		l.mu.Unlock()
+	}
+}
+
+func (l openingLogger) Info(msg string, fields ...gocql.LogField) {
+	if l.StructuredLogger != nil {
+		l.StructuredLogger.Info(msg, fields...)
+	}
+}
+
+func (l openingLogger) Debug(msg string, fields ...gocql.LogField) {
+	if l.StructuredLogger != nil {
+		l.StructuredLogger.Debug(msg, fields...)
+	}
+}

@@ -1,0 +1,197 @@
+package astra
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/seed-5f06b232/astra-go/bundle"
+	"github.com/seed-5f06b232/astra-go/internal/refresh"
+	"github.com/seed-5f06b232/astra-go/internal/staggered"
+)
+
+// endpoint is where one bundle leads: its metadata service, and the SNI proxy that the service names. A new bundle makes a new one, so
+// that nothing which was learnt with an old identity is used with a new one.
+type endpoint struct {
+	dialer   *Dialer
+	bundle   *bundle.Bundle
+	metadata *refresh.Cache[*Metadata]
+	dials    staggered.Dialer[*tls.Conn]
+
+	mu    sync.Mutex
+	names map[string]*refresh.Cache[[]string] // addresses of the service and of the proxy, by "host:port"
+}
+
+type metadataValue = refresh.Value[*Metadata]
+
+func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
+	e := &endpoint{dialer: d, bundle: b, names: make(map[string]*refresh.Cache[[]string])}
+	e.dials.Delay = 250 * time.Millisecond
+	e.dials.Again = time.Second
+	e.metadata = refresh.New(refresh.Config[*Metadata]{
+		Fetch:       e.fetchMetadata,
+		MaxAge:      d.config.MetadataMaxAge,
+		Timeout:     d.config.DialTimeout,
+		Wait:        100 * time.Millisecond,
+		MinInterval: 100 * time.Millisecond,
+		MaxInterval: time.Second,
+	})
+	return e
+}
+
+func (e *endpoint) fetchMetadata(ctx context.Context) (*Metadata, error) {
+	start := time.Now()
+	m, err := fetchMetadata(ctx, e.bundle, func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return e.connect(ctx, addr, e.bundle.TLSConfig(), "")
+	})
+	e.dialer.config.Trace.metadataDone(MetadataInfo{Metadata: m, Duration: time.Since(start), Err: err})
+	if err != nil {
+		e.dialer.config.Logger.Warn("The metadata service gave no usable answer.", "error", err)
+		e.dialer.blameBundle(err)
+		return nil, err
+	}
+	e.dialer.compareRings(m)
+	return m, nil
+}
+
+func (e *endpoint) nodeTLSConfig(a attempt) *tls.Config {
+	config := e.bundle.NodeTLSConfig(bundle.Node{HostID: a.hostID, ProxyHost: a.metadata.Data.proxyHost()})
+	if e.dialer.config.DisableSessionResumption {
+		config.ClientSessionCache = nil
+	}
+	return config
+}
+
+// connect makes a TLS connection to any of the addresses of a name. Host ID is empty for the metadata service.
+func (e *endpoint) connect(ctx context.Context, address string, config *tls.Config, hostID string) (*tls.Conn, error) {
+	addrs, expire, err := e.resolve(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	conn, err := e.dials.Dial(ctx, addrs, func(ctx context.Context, addr string) (*tls.Conn, error) {
+		start := time.Now()
+		conn, err := e.handshake(ctx, addr, config)
+		took := time.Since(start)
+		info := DialInfo{HostID: hostID, Addr: addr, Duration: took, Err: err}
+		if err == nil {
+			info.Resumed = conn.ConnectionState().DidResume
+		} else if answered(err) {
+			cancel(err) // the other addresses would say the same
+		}
+		if hostID != "" {
+			e.dialer.config.Trace.dialDone(info)
+			if err == nil {
+				e.dialer.shookHands(took)
+			}
+		}
+		return conn, err
+	})
+	if err != nil {
+		expire()
+		if cause := context.Cause(ctx); cause != nil && answered(cause) {
+			return nil, cause
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// answered reports whether a failed handshake is the verdict of either side rather than trouble on the way.
+func answered(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var remote *net.OpError
+	return errors.As(err, &verification) || errors.As(err, &remote) && remote.Op == "remote error"
+}
+
+func (e *endpoint) handshake(ctx context.Context, addr string, config *tls.Config) (*tls.Conn, error) {
+	tcp, err := e.dialer.dialTCP(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(tcp, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (d *Dialer) dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	if d.config.DialContext != nil {
+		return d.config.DialContext(ctx, "tcp", addr)
+	}
+	return tcpDialer.DialContext(ctx, "tcp", addr)
+}
+
+// tcpDialer notices a peer that has gone: by keep-alive probes when idle, and by data that stays unacknowledged where the system can tell.
+var tcpDialer = net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
+	Control:         setUserTimeout,
+}
+
+// resolve returns the addresses of a "host:port", and what to call if none of them works.
+func (e *endpoint) resolve(ctx context.Context, address string) (addrs []string, expire func(), err error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := e.dialer
+	if _, err := netip.ParseAddr(host); err == nil || d.config.DialContext != nil && d.config.Resolver == nil {
+		return []string{address}, func() {}, nil
+	}
+	names := e.namesOf(address)
+	v, err := names.Get(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return v.Data, func() { names.Expire(v) }, nil
+}
+
+func (e *endpoint) namesOf(address string) *refresh.Cache[[]string] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	names := e.names[address]
+	if names == nil {
+		if len(e.names) >= 16 { // the proxy has moved often
+			clear(e.names)
+		}
+		names = refresh.New(refresh.Config[[]string]{
+			Fetch:       func(ctx context.Context) ([]string, error) { return e.dialer.lookup(ctx, address) },
+			MaxAge:      10 * time.Second,
+			Timeout:     e.dialer.config.DialTimeout,
+			MaxInterval: time.Second,
+		})
+		e.names[address] = names
+	}
+	return names
+}
+
+func (d *Dialer) lookup(ctx context.Context, address string) ([]string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	resolver := d.config.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	ips, err := resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, fmt.Errorf("resolving the name (a terminated database has none): %w", err)
+	}
+	if len(ips) == 0 {
+		return nil, fmt.Errorf("the name %s has no address", host)
+	}
+	addrs := make([]string, len(ips))
+	for i, ip := range ips {
+		addrs[i] = net.JoinHostPort(ip.Unmap().String(), port)
+	}
+	return addrs, nil
+}

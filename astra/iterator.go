@@ -1,0 +1,159 @@
+package astra
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// While there is no host with a connection, the present ones are offered again that often.
+const offerInterval = 50 * time.Millisecond
+
+// Overloaded answers make a statement wait before its next attempt, twice as long each time, with jitter.
+const (
+	minOverloadWait = 50 * time.Millisecond
+	maxOverloadWait = 800 * time.Millisecond
+)
+
+// hostIterator offers hosts for one statement. gocql asks it for a host even when it will make no further attempt, so nothing waits there:
+// what has to wait is a selection whose Info waits, which gocql calls just before an attempt.
+type hostIterator struct {
+	policy    *hostPolicy
+	statement gocql.ExecutableStatement
+	start     uint32
+
+	mu        sync.Mutex // speculative executions share the iterator
+	hosts     []*gocql.HostInfo
+	replicas  []*gocql.HostInfo
+	came      *chan struct{}
+	offered   int       // of replicas and hosts
+	overloads int       // answers of overloaded nodes
+	deadline  time.Time // of waiting for a host; zero: not waiting yet
+	over      bool
+
+	first selection // saves an allocation for the statements that need one host only
+}
+
+// selection is a host that is offered, or will be when it is needed.
+type selection struct {
+	iterator *hostIterator
+	host     *gocql.HostInfo
+	pause    time.Duration // before the attempt, since nodes are overloaded
+	late     bool          // host is not chosen yet
+}
+
+// begin starts with the present hosts, those first that the function prefers for the statement.
+func (i *hostIterator) begin(prefer func(*topology, gocql.ExecutableStatement) []*gocql.HostInfo) {
+	i.came = i.policy.came.Load() // before the topology: what changes it later wakes us
+	t := i.policy.topology.Load()
+	i.hosts, i.offered = t.hosts, 0
+	if i.statement != nil {
+		i.replicas = prefer(t, i.statement)
+	}
+}
+
+func (i *hostIterator) nextHost() gocql.SelectedHost {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.over {
+		return nil
+	}
+	s := &i.first
+	if s.iterator != nil {
+		s = new(selection)
+	}
+	s.iterator = i
+	s.host = i.next()
+	s.late = s.host == nil
+	if s.late && i.policy.wait == 0 {
+		i.over = true
+		return nil
+	}
+	if i.overloads > 0 {
+		s.pause = overloadWait(i.overloads)
+	}
+	return s
+}
+
+// next returns the next of the hosts, or nil after the last.
+func (i *hostIterator) next() *gocql.HostInfo {
+	if n := len(i.replicas); i.offered < n {
+		i.offered++
+		return i.replicas[(int(i.start)+i.offered)%n]
+	}
+	for n := len(i.hosts); i.offered < len(i.replicas)+n; {
+		i.offered++
+		h := i.hosts[(int(i.start)+i.offered)%n]
+		if !slices.Contains(i.replicas, h) {
+			return h
+		}
+	}
+	return nil
+}
+
+// Info returns the host. Where there was none left to offer, it waits for one.
+func (s *selection) Info() *gocql.HostInfo {
+	if s.pause > 0 {
+		s.iterator.sleep(s.pause, nil)
+		s.pause = 0
+	}
+	if s.late {
+		s.host = s.iterator.await()
+		s.late = false
+	}
+	return s.host
+}
+
+// Mark learns how the attempt ended.
+func (s *selection) Mark(err error) {
+	var overloaded *gocql.RequestErrOverloaded
+	if err != nil && errors.As(err, &overloaded) {
+		s.iterator.mu.Lock()
+		defer s.iterator.mu.Unlock()
+		s.iterator.overloads++
+	}
+}
+
+// await begins again with the hosts of the present, after one has got a connection or a moment has passed.
+func (i *hostIterator) await() *gocql.HostInfo {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := time.Now()
+	if i.deadline.IsZero() {
+		i.deadline = now.Add(i.policy.wait)
+	}
+	left, came := i.deadline.Sub(now), i.came
+	i.mu.Unlock()
+	waited := left > 0 && i.sleep(min(offerInterval, left), *came)
+	i.mu.Lock()
+	if !waited {
+		i.over = true
+		return nil
+	}
+	i.begin(knownReplicas)
+	return i.next()
+}
+
+// sleep waits, or less if wake is closed. It reports false if the statement's context ended.
+func (i *hostIterator) sleep(d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	ctx := contextOf(i.statement)
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return ctx.Err() == nil
+}
+
+// overloadWait is how long to wait after that many overloaded answers.
+func overloadWait(n int) time.Duration {
+	d := min(minOverloadWait<<min(n-1, 10), maxOverloadWait)
+	return d/2 + rand.N(d/2)
+}
