@@ -56,30 +56,29 @@ type contents struct {
 	zip      []byte // what the bundle was read from; nil: not from a zip
 	entries  entries
 	config   config
-	identity tls.Certificate
-	trust    []*x509.Certificate
 	roots    *x509.CertPool // of trust
 	sessions tls.ClientSessionCache
 	warnings []string
+
+	identity                tls.Certificate
+	trust                   []*x509.Certificate
+	identityFrom, trustFrom string // entries
 }
 
 // newBundle makes a bundle of entries and, where they came in one, of the zip.
 func newBundle(found entries, zip []byte) (*Bundle, error) {
 	c := &contents{zip: zip, entries: found, roots: x509.NewCertPool(), sessions: tls.NewLRUClientSessionCache(maxSessions)}
-	data, err := found.read(entryConfig)
-	if err != nil {
+	var err error
+	if c.config, err = readEntry(found, entryConfig, parseConfig); err != nil {
 		return nil, err
 	}
-	if c.config, err = parseConfig(data); err != nil {
-		return nil, &Error{Entry: entryConfig, Err: err}
-	}
-	if c.trust, err = findTrust(found, &c.config); err != nil {
+	if c.trust, c.trustFrom, err = findTrust(found, &c.config); err != nil {
 		return nil, err
 	}
 	for _, cert := range c.trust {
 		c.roots.AddCert(cert)
 	}
-	if c.identity, err = findIdentity(found, &c.config); err != nil {
+	if c.identity, c.identityFrom, err = findIdentity(found, &c.config); err != nil {
 		return nil, err
 	}
 	if c.config.credentials {
@@ -100,10 +99,12 @@ func (b *Bundle) contents() *contents {
 // Current returns b, so that a Bundle is its own [Source]. It is an error where b is nil or the zero value.
 func (b *Bundle) Current(context.Context) (*Bundle, error) {
 	if b.contents() == noContents {
-		return nil, errors.New("bundle: no bundle: a nil or zero *bundle.Bundle was used; get one from Load or Parse")
+		return nil, errNoBundle
 	}
 	return b, nil
 }
+
+var errNoBundle = errors.New("bundle: no bundle: a nil or zero *bundle.Bundle was used: get one from Load or Parse")
 
 // Host is the host name of the metadata service; on Astra also that of the SNI proxy. An IPv6 address has no brackets.
 func (b *Bundle) Host() string { return b.contents().config.host }

@@ -153,7 +153,7 @@ func readLimited(r io.Reader, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > limit {
-		return nil, fmt.Errorf("has more than %d bytes", limit)
+		return nil, tooLong(limit)
 	}
 	return data, nil
 }
@@ -224,6 +224,8 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	}
 	return readLimited(file, maxEntry)
 }
+
+func tooLong(limit int) error { return fmt.Errorf("has more than %d bytes", limit) }
 
 func tooLarge(size int) error {
 	return &Error{Err: fmt.Errorf("has %d bytes or more, at least 80 times a bundle's size: it is something else", size)}

@@ -1,6 +1,9 @@
 package bundle_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -99,4 +102,16 @@ func fixture(t testing.TB) []byte {
 		t.Skip(err)
 	}
 	return data
+}
+
+func unzip(t testing.TB, data []byte) map[string][]byte {
+	t.Helper()
+	r := must[*zip.Reader](t)(zip.NewReader(bytes.NewReader(data), int64(len(data))))
+	files := make(map[string][]byte)
+	for _, file := range r.File {
+		entry := must[io.ReadCloser](t)(file.Open())
+		files[file.Name] = must[[]byte](t)(io.ReadAll(entry))
+		entry.Close()
+	}
+	return files
 }

@@ -7,10 +7,11 @@ import (
 )
 
 // findIdentity takes the client certificate and key from the PEM entries, else from the first key store that opens and has them. PEM entries that
-// are there but wrong are an error: to use another identity silently would hide that the bundle is damaged.
-func findIdentity(found entries, c *config) (tls.Certificate, error) {
+// are there but wrong are an error: to use another identity silently would hide that the bundle is damaged. It returns the entry too.
+func findIdentity(found entries, c *config) (tls.Certificate, string, error) {
 	if found.has(entryCert) && found.has(entryKey) {
-		return pemIdentity(found)
+		identity, err := pemIdentity(found)
+		return identity, entryCert, err
 	}
 	absent := entryKey
 	if !found.has(entryCert) {
@@ -25,30 +26,23 @@ func findIdentity(found entries, c *config) (tls.Certificate, error) {
 		if err == nil {
 			var identity tls.Certificate
 			if identity, err = opened.identity(); err == nil {
-				return identity, nil
+				return identity, name, nil
 			}
 			err = &Error{Entry: name, Err: err}
 		}
 		errs = append(errs, err)
 	}
-	return tls.Certificate{}, joinErrors(errs)
+	return tls.Certificate{}, "", joinErrors(errs)
 }
 
 func pemIdentity(found entries) (tls.Certificate, error) {
-	data, err := found.read(entryCert)
+	certs, err := readEntry(found, entryCert, pemCertificates)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	certs, err := pemCertificates(data)
+	key, err := readEntry(found, entryKey, pemKey)
 	if err != nil {
-		return tls.Certificate{}, &Error{Entry: entryCert, Err: err}
-	}
-	if data, err = found.read(entryKey); err != nil {
 		return tls.Certificate{}, err
-	}
-	key, err := pemKey(data)
-	if err != nil {
-		return tls.Certificate{}, &Error{Entry: entryKey, Err: err}
 	}
 	identity, err := newIdentity(certs, key)
 	if err != nil {
@@ -57,18 +51,11 @@ func pemIdentity(found entries) (tls.Certificate, error) {
 	return identity, nil
 }
 
-// findTrust takes the authorities from ca.crt, else from the first key store that opens and has them.
-func findTrust(found entries, c *config) ([]*x509.Certificate, error) {
+// findTrust takes the authorities from ca.crt, else from the first key store that opens and has them. It returns the entry too.
+func findTrust(found entries, c *config) ([]*x509.Certificate, string, error) {
 	if found.has(entryCA) {
-		data, err := found.read(entryCA)
-		if err != nil {
-			return nil, err
-		}
-		certs, err := pemCertificates(data)
-		if err != nil {
-			return nil, &Error{Entry: entryCA, Err: err}
-		}
-		return certs, nil
+		certs, err := readEntry(found, entryCA, pemCertificates)
+		return certs, entryCA, err
 	}
 	errs := []error{&Error{Entry: entryCA, Err: missing{}}}
 	for _, name := range []string{entryTrustStore, entryPFX, entryIdentity} {
@@ -78,13 +65,26 @@ func findTrust(found entries, c *config) ([]*x509.Certificate, error) {
 		opened, err := openStore(found, c, name)
 		if err == nil {
 			if authorities := opened.authorities(); len(authorities) > 0 {
-				return authorities, nil
+				return authorities, name, nil
 			}
 			err = &Error{Entry: name, Err: errors.New("holds no authority's certificate")}
 		}
 		errs = append(errs, err)
 	}
-	return nil, joinErrors(errs)
+	return nil, "", joinErrors(errs)
+}
+
+// readEntry reads an entry and parses it. The error is an *Error.
+func readEntry[T any](found entries, name string, parse func([]byte) (T, error)) (T, error) {
+	data, err := found.read(name)
+	if err != nil {
+		return *new(T), err
+	}
+	value, err := parse(data)
+	if err != nil {
+		return *new(T), &Error{Entry: name, Err: err}
+	}
+	return value, nil
 }
 
 // joinErrors leaves a single error as it is.

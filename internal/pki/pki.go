@@ -85,6 +85,9 @@ func (a *Authority) Certificate() *x509.Certificate { return a.pair.Certificate 
 // CertPEM returns the authority's certificate as one PEM block.
 func (a *Authority) CertPEM() []byte { return a.pair.CertPEM() }
 
+// AuthorityOf signs with any pair, which need not be allowed to: such chains are what clients must refuse.
+func AuthorityOf(pair *KeyPair) *Authority { return &Authority{pair} }
+
 // KeyPair returns the authority's own certificate and key.
 func (a *Authority) KeyPair() *KeyPair { return a.pair }
 
