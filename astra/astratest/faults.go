@@ -67,6 +67,10 @@ func (s *Server) MoveProxy() {
 
 func (p *proxy) move() {
 	p.mu.Lock()
+	if p.ctx.Err() != nil { // closed
+		p.mu.Unlock()
+		return
+	}
 	old := make([]net.Listener, len(p.addrs))
 	for i, a := range p.addrs {
 		old[i] = a.listener
@@ -120,7 +124,7 @@ func (s *Server) RefuseProxyAddr(i int, on bool) {
 	case on && a.listener != nil:
 		a.listener.Close()
 		a.listener = nil
-	case !on && a.listener == nil:
+	case !on && a.listener == nil && p.ctx.Err() == nil:
 		listener := listenAgain(netip.AddrPortFrom(a.addr, p.port))
 		a.listener = listener
 		p.wg.Go(func() { p.accept(a, listener) })

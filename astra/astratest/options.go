@@ -22,6 +22,9 @@ type settings struct {
 	nodes      int
 	latency    time.Duration
 	peersV2    bool
+
+	sharedAddress bool
+	seed          uint64
 }
 
 func defaultSettings() settings {
@@ -78,6 +81,13 @@ func Latency(d time.Duration) Option { return func(s *settings) { s.latency = d 
 
 // PeersV2 gives simulated nodes the table system.peers_v2, as Cassandra has it. By default they refuse it, as Astra does.
 func PeersV2() Option { return func(s *settings) { s.peersV2 = true } }
+
+// SharedAddress makes all simulated nodes report one and the same address, which Astra may do, since clients reach nodes by host ID alone.
+func SharedAddress() Option { return func(s *settings) { s.sharedAddress = true } }
+
+// Seed fixes the host IDs and token ranges of simulated nodes, for a test that has to be repeated exactly. By default they are random, and so
+// they are with the seed 0.
+func Seed(seed uint64) Option { return func(s *settings) { s.seed = seed } }
 
 // listenAddrs are the addresses of the proxy and the metadata service.
 func (s *settings) listenAddrs() []netip.Addr {

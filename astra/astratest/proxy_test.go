@@ -246,7 +246,10 @@ func TestBundleIdentities(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, echoes := newEchoServer(t, 1, options...)
-			for _, kind := range [][]string{{"ca.crt", "cert", "key"}} {
+			if err := s.Bundle().Verify(); err != nil {
+				t.Errorf("Verify: %v", err)
+			}
+			for _, kind := range [][]string{{"ca.crt", "cert", "key"}, {"identity.jks", "trustStore.jks"}, {"cert.pfx"}} {
 				b, err := bundle.ParseFS(only(t, s.BundleZip(), append(kind, "config.json")...))
 				if err != nil {
 					t.Errorf("%v: %v", kind, err)

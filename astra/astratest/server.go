@@ -63,12 +63,14 @@ func NewServer(options ...Option) *Server {
 		s.backends.Store(&s.settings.backends)
 	}
 	s.cluster = newCluster(clusterSettings{
-		nodes:        s.settings.nodes,
-		latency:      s.settings.latency,
-		peersV2:      s.settings.peersV2,
-		keyspace:     s.settings.keyspace,
-		datacenter:   s.settings.datacenter,
-		authenticate: s.authenticate,
+		nodes:         s.settings.nodes,
+		seed:          s.settings.seed,
+		datacenter:    s.settings.datacenter,
+		keyspace:      s.settings.keyspace,
+		latency:       s.settings.latency,
+		peersV2:       s.settings.peersV2,
+		sharedAddress: s.settings.sharedAddress,
+		authenticate:  s.authenticate,
 	})
 	// Whatever serves is started after what it uses.
 	s.proxy = newProxy(ctx, s.settings.host, addrs, func() *tls.Config { return s.identity.Load().proxy }, s.upstreams)

@@ -83,6 +83,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 			}
 		}
 		s.Close() // again: nothing happens
+		s.MoveProxy()
+		s.RefuseProxyAddr(0, true)
+		s.RefuseProxyAddr(0, false)
 	}
 	waitFor(t, "all goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 }
@@ -90,7 +93,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 func TestManyServers(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
-	for range 50 {
+	for range 30 {
 		wg.Go(func() {
 			s := astratest.NewServer()
 			defer s.Close()
