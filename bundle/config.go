@@ -129,7 +129,7 @@ func (f configFields) port(name string, required bool) (int, error) {
 
 // quote quotes text from outside, at a length that suits an error.
 func quote(text string) string {
-	const most = 64
+	const most = 100
 	if len(text) > most {
 		return strconv.Quote(text[:most]) + "…"
 	}
