@@ -34,6 +34,9 @@ func (c *Client) RotateToken(ctx context.Context, old string, request TokenReque
 	if install == nil {
 		return token.Token{}, errors.New("devops: RotateToken: install is nil: there is nobody to take the new token")
 	}
+	if !isClientID(old) { // it is shown in errors; a whole token must not be
+		return token.Token{}, &Error{Op: "rotate token", Message: "this is not a client ID, which has letters and digits only"}
+	}
 	info, err := c.tokenInfo(ctx, old)
 	if err != nil {
 		return token.Token{}, &RotationError{Old: old, Err: err}
@@ -58,9 +61,6 @@ func (c *Client) RotateToken(ctx context.Context, old string, request TokenReque
 }
 
 func (c *Client) tokenInfo(ctx context.Context, clientID string) (TokenInfo, error) {
-	if !isClientID(clientID) {
-		return TokenInfo{}, &Error{Op: "get token", Message: "this is not a client ID, which has letters and digits only"}
-	}
 	all, err := c.Tokens(ctx)
 	if err != nil {
 		return TokenInfo{}, err
