@@ -65,8 +65,8 @@ func (o *opening) attach(c *gocql.ClusterConfig) {
 	if p, ok := c.PoolConfig.HostSelectionPolicy.(*hostPolicy); ok {
 		c.PoolConfig.HostSelectionPolicy = newHostPolicy(p.dialer)
 	}
-	if c.Keyspace != "" {
-		c.Logger = openingLogger{c.Logger, o, c.Keyspace}
+	if c.Keyspace != "" && c.ConvictionPolicy != nil {
+		c.ConvictionPolicy = openingConviction{c.ConvictionPolicy, o, c.Keyspace}
 	}
 }
 
@@ -153,45 +153,21 @@ func (o openingObserver) ObserveConnect(c gocql.ObservedConnect) {
 	}
 }
 
-// openingLogger finds the one place where gocql tells that a keyspace cannot be used.
-type openingLogger struct {
-	gocql.StructuredLogger // nil: none
+// openingConviction gets the errors of pools that could not be filled: the only ones that tell that the keyspace cannot be used.
+type openingConviction struct {
+	gocql.ConvictionPolicy
 	*opening
-	name string
+	keyspace string
 }
 
-func (l openingLogger) Error(msg string, fields ...gocql.LogField) {
-	if l.StructuredLogger != nil {
-		l.StructuredLogger.Error(msg, fields...)
-	}
-}
-
-func (l openingLogger) Warning(msg string, fields ...gocql.LogField) {
-	if l.StructuredLogger != nil {
-		l.StructuredLogger.Warning(msg, fields...)
-	}
-	for _, f := range fields {
-		err, ok := f.Value.Any().(error)
-		var node gocql.RequestError
-		if !ok || !errors.As(err, &node) || node.Code() == gocql.ErrCodeCredentials {
-			continue
+func (c openingConviction) AddFailure(err error, host *gocql.HostInfo) bool {
+	var node gocql.RequestError
+	if errors.As(err, &node) && node.Code() != gocql.ErrCodeCredentials {
+		c.mu.Lock()
+		if !c.finished {
+			c.opening.keyspace = fmt.Errorf("keyspace %q: %w (%q)", c.keyspace, ErrKeyspace, node.Message())
 		}
-		l.mu.Lock()
-		if !l.finished {
-			l.keyspace = fmt.Errorf("keyspace %q: %w (%q)", l.name, ErrKeyspace, node.Message())
-		}
-		l.mu.Unlock()
+		c.mu.Unlock()
 	}
-}
-
-func (l openingLogger) Info(msg string, fields ...gocql.LogField) {
-	if l.StructuredLogger != nil {
-		l.StructuredLogger.Info(msg, fields...)
-	}
-}
-
-func (l openingLogger) Debug(msg string, fields ...gocql.LogField) {
-	if l.StructuredLogger != nil {
-		l.StructuredLogger.Debug(msg, fields...)
-	}
+	return c.ConvictionPolicy.AddFailure(err, host)
 }

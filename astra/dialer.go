@@ -49,7 +49,7 @@ func NewDialer(config Config) (*Dialer, error) {
 		return nil, err
 	}
 	d := &Dialer{config: config}
-	d.contactPoints.Delay = 250 * time.Millisecond
+	d.contactPoints.Delay = 500 * time.Millisecond
 	d.bundles = lastGood[*bundle.Bundle]{what: "bundle", source: config.Bundle, timeout: config.DialTimeout / 2, logger: config.Logger}
 	d.tokens.lastGood = lastGood[token.Token]{what: "token", source: config.Token, timeout: config.DialTimeout / 2, logger: config.Logger}
 	return d, nil
@@ -74,7 +74,7 @@ func (a attempt) listed() bool { return a.metadata.Data.lists(a.hostID) }
 // has lost all others, to any node that proves to be alive. It asks the sources of bundle and token, the metadata service if need be, and the
 // resolver, all within Config.DialTimeout. Errors are *net.OpError, since gocql gives up at once only on that type, and wrap *DialError.
 func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout())
+	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout(), errTimeout)
 	defer cancel()
 	t, err := d.tokens.current(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.Dia
 // DialNode connects to the node with a host ID, or to any node if it is empty, for tools and tunnels that speak CQL themselves. TLS is done, CQL
 // has not begun. Errors are as for DialHost.
 func (d *Dialer) DialNode(ctx context.Context, hostID string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout())
+	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout(), errTimeout)
 	defer cancel()
 	n, err := d.dial(ctx, hostID)
 	if err != nil {
@@ -109,12 +109,15 @@ func (d *Dialer) Metadata(ctx context.Context) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := e.metadata.Get(ctx)
+	v, err := e.where(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return v.Data, nil
 }
+
+// errTimeout tells the end of a Dialer's own time from that of its caller.
+var errTimeout = fmt.Errorf("no answer within the dial time-out: %w", context.DeadlineExceeded)
 
 func opError(err *DialError) error {
 	return &net.OpError{Op: "dial", Net: "astra", Err: err}
@@ -134,7 +137,7 @@ func (d *Dialer) dial(ctx context.Context, hostID string) (nodeConn, error) {
 		n, addr, err = d.dialNode(ctx, e, hostID)
 	}
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
+		if context.Cause(ctx) == errTimeout {
 			d.doubt.Store(true)
 		}
 		return nodeConn{}, opError(&DialError{HostID: hostID, Addr: addr, Err: err})
@@ -147,7 +150,7 @@ func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n no
 	if err := d.nodes.blocked(hostID); err != nil {
 		return n, "", err
 	}
-	v, err := e.metadata.Get(ctx)
+	v, err := e.where(ctx)
 	if err != nil {
 		return n, "", err
 	}
@@ -157,11 +160,10 @@ func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n no
 		if err == nil {
 			return n, v.Data.ProxyAddr, nil
 		}
-		e.metadata.Expire(v)
-		newer, metadataErr := e.metadata.Get(ctx)
-		if metadataErr != nil || newer.Data.ProxyAddr == v.Data.ProxyAddr {
-			if context.Cause(ctx) != context.Canceled {
-				d.nodes.failed(a.hostID, newer.Data == nil || newer.Data.lists(a.hostID), err)
+		newer := e.newer(ctx, v)
+		if newer.Data.ProxyAddr == v.Data.ProxyAddr {
+			if cause := context.Cause(ctx); cause == nil || cause == errTimeout { // not for a caller that gave up
+				d.nodes.failed(a.hostID, newer.Data.lists(a.hostID), err)
 			}
 			return n, v.Data.ProxyAddr, err
 		}
@@ -172,11 +174,11 @@ func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n no
 // dialAny connects to any contact point that is alive. gocql comes here when nothing it knows is right any more, and would come back only
 // after a second. So while this Dialer has been of use before, it goes on until the context ends.
 func (d *Dialer) dialAny(ctx context.Context, e *endpoint) (n nodeConn, addr string, err error) {
-	const shortest, longest = 25 * time.Millisecond, 200 * time.Millisecond
-	for pause := shortest; ; pause = min(2*pause, longest) {
-		v, metadataErr := e.metadata.Get(ctx)
-		if metadataErr != nil {
-			return n, addr, cmp.Or(err, metadataErr)
+	const pause = 50 * time.Millisecond
+	for round := 1; ; round++ {
+		v, whereErr := e.where(ctx)
+		if whereErr != nil {
+			return n, addr, cmp.Or(err, whereErr)
 		}
 		addr = v.Data.ProxyAddr
 		n, err = d.contactPoints.Dial(ctx, v.Data.ContactPoints, func(ctx context.Context, hostID string) (nodeConn, error) {
@@ -189,8 +191,8 @@ func (d *Dialer) dialAny(ctx context.Context, e *endpoint) (n nodeConn, addr str
 		if err == nil {
 			return n, addr, nil
 		}
-		e.metadata.Expire(v)
-		if d.handshake.Load() == 0 && pause > shortest {
+		e.newer(ctx, v)
+		if round == 2 && d.handshake.Load() == 0 {
 			return n, addr, err // it has never worked: say why soon
 		}
 		select {
@@ -198,6 +200,11 @@ func (d *Dialer) dialAny(ctx context.Context, e *endpoint) (n nodeConn, addr str
 			return n, addr, err
 		case <-time.After(pause):
 		}
+		latest, sourceErr := d.current(ctx)
+		if sourceErr != nil || latest == e && aboutCertificates(err) {
+			return n, addr, err
+		}
+		e = latest
 	}
 }
 
@@ -213,9 +220,8 @@ func (d *Dialer) try(ctx context.Context, a attempt) (nodeConn, error) {
 			cancel(errReplaced)
 			return
 		}
-		a.endpoint.metadata.Expire(a.metadata)
-		newer, err := a.endpoint.metadata.Get(ctx)
-		if err == nil && (!newer.Data.lists(a.hostID) || newer.Data.ProxyAddr != a.metadata.Data.ProxyAddr) {
+		newer := a.endpoint.newer(ctx, a.metadata)
+		if !newer.Data.lists(a.hostID) || newer.Data.ProxyAddr != a.metadata.Data.ProxyAddr {
 			cancel(errReplaced)
 		}
 	})
@@ -233,14 +239,18 @@ func (d *Dialer) try(ctx context.Context, a attempt) (nodeConn, error) {
 	return nodeConn{conn, a}, nil
 }
 
-// patience is how long a handshake may reasonably take, but not less than least.
+// patience is how long a handshake may reasonably take, but not less than least. Nothing is known of that before the first one.
 func (d *Dialer) patience(least time.Duration) time.Duration {
-	return min(max(8*time.Duration(d.handshake.Load()), least), d.config.DialTimeout)
+	last := time.Duration(d.handshake.Load())
+	if last == 0 {
+		last = time.Second
+	}
+	return min(max(8*last, least), d.config.DialTimeout)
 }
 
 // timeout is that of one dial. While nothing answers, it is shorter: gocql comes back anyway, and its Session.Close may have to wait for a dial.
 func (d *Dialer) timeout() time.Duration {
-	if d.doubt.Load() && d.handshake.Load() > 0 {
+	if d.doubt.Load() {
 		return d.patience(time.Second)
 	}
 	return d.config.DialTimeout
@@ -307,10 +317,7 @@ func (d *Dialer) tokenAccepted(a attempt, t token.Token) {
 
 // blameBundle tells the source of the bundle if its certificates are what an error is about.
 func (d *Dialer) blameBundle(err error) {
-	var verification *tls.CertificateVerificationError
-	var remote *net.OpError
-	if errors.As(err, &verification) ||
-		errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate") {
+	if aboutCertificates(err) {
 		d.bundles.invalidate()
 	}
 }

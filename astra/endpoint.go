@@ -39,7 +39,7 @@ func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
 		Timeout:     d.config.DialTimeout,
 		Wait:        100 * time.Millisecond,
 		MinInterval: 100 * time.Millisecond,
-		MaxInterval: time.Second,
+		MaxInterval: 2 * time.Second,
 	})
 	return e
 }
@@ -57,6 +57,38 @@ func (e *endpoint) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	}
 	e.dialer.compareRings(m)
 	return m, nil
+}
+
+// where returns what the metadata service told last.
+func (e *endpoint) where(ctx context.Context) (metadataValue, error) {
+	v, err := e.metadata.Get(ctx)
+	var named *MetadataError
+	if err != nil && !errors.As(err, &named) {
+		err = &MetadataError{URL: e.bundle.MetadataURL(), Err: err}
+	}
+	return v, err
+}
+
+// newer returns what the metadata service tells after v has failed its user, or v if it tells nothing new soon. Requests are paced, so
+// that takes a moment even where the service is quick.
+func (e *endpoint) newer(ctx context.Context, v metadataValue) metadataValue {
+	const patience, pause = 300 * time.Millisecond, 20 * time.Millisecond
+	e.metadata.Expire(v)
+	for limit := time.Now().Add(patience); time.Now().Before(limit); {
+		newer, err := e.metadata.Get(ctx)
+		if err != nil {
+			return v
+		}
+		if newer.Generation > v.Generation {
+			return newer
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return v
+		}
+	}
+	return v
 }
 
 func (e *endpoint) nodeTLSConfig(a attempt) *tls.Config {

@@ -1,8 +1,10 @@
 package astra
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 )
 
@@ -45,10 +47,21 @@ type MetadataError struct {
 }
 
 func (e *MetadataError) Error() string {
-	if e.StatusCode == 0 {
-		return fmt.Sprintf("metadata service %s: %v (a hibernated, parked or terminated database does not answer: see its status in the Astra portal)", e.URL, e.Err)
+	switch {
+	case e.StatusCode != 0:
+		return fmt.Sprintf("metadata service %s: status %d: %v", e.URL, e.StatusCode, e.Err)
+	case aboutCertificates(e.Err):
+		return fmt.Sprintf("metadata service %s: %v (the bundle may be outdated: download a new one)", e.URL, e.Err)
 	}
-	return fmt.Sprintf("metadata service %s: status %d: %v", e.URL, e.StatusCode, e.Err)
+	return fmt.Sprintf("metadata service %s: %v (a hibernated, parked or terminated database does not answer: see its status in the Astra portal)", e.URL, e.Err)
 }
 
 func (e *MetadataError) Unwrap() error { return e.Err }
+
+// aboutCertificates reports whether either side refused the other's certificate.
+func aboutCertificates(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var remote *net.OpError
+	return errors.As(err, &verification) ||
+		errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
+}
