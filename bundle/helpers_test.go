@@ -3,12 +3,16 @@ package bundle_test
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/x509"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/seed-5f06b232/astra-go/bundle"
 	"github.com/seed-5f06b232/astra-go/internal/pki"
@@ -57,13 +61,31 @@ func contents() scb.Contents {
 	}
 }
 
-// files returns the entries of a whole bundle, for the test to change.
-func files(t testing.TB) map[string][]byte {
-	return must[map[string][]byte](t)(scb.Files(contents()))
-}
+// sharedFiles are the entries of a whole bundle. The PKCS#12 file is quick to open.
+var sharedFiles = sync.OnceValue(func() map[string][]byte {
+	c := contents()
+	files, err := scb.Files(c)
+	if err != nil {
+		panic(err)
+	}
+	files["cert.pfx"], err = pkcs12.LegacyDES.WithIterations(1).Encode(c.Key, c.Certificate, []*x509.Certificate{c.CA}, c.PFXPassword)
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
 
+// files returns the entries of a whole bundle, for the test to change.
+func files(testing.TB) map[string][]byte { return maps.Clone(sharedFiles()) }
+
+// pack does not compress: under the race detector that takes longer than all the rest.
 func pack(t testing.TB, files map[string][]byte) []byte {
-	return must[[]byte](t)(scb.Zip(files))
+	t.Helper()
+	var entries []rawEntry
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		entries = append(entries, storedEntry(name, files[name]))
+	}
+	return rawZip(t, nil, entries...)
 }
 
 // with returns the files with changes: nil removes one.
