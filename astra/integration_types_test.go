@@ -76,7 +76,7 @@ func testTypes(t *testing.T, _ *rig, session *gocql.Session) {
 		})
 	}
 	t.Run("tuple", func(t *testing.T) {
-		exec(t, session, "INSERT INTO shop.types (id, pair) VALUES (?, ?)", 1, 7, "seven") // gocql takes a tuple apart
+		exec(t, session, "INSERT INTO shop.types (id, pair) VALUES (?, (?, ?))", 1, 7, "seven")
 		var n int
 		var s string
 		if err := session.Query("SELECT pair FROM shop.types WHERE id = 1").Scan(&n, &s); err != nil || n != 7 || s != "seven" {
