@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // config is what config.json says.
@@ -102,7 +101,7 @@ func (f configFields) host() (string, error) {
 }
 
 func notInHost(r rune) bool {
-	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:%", r)
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:%", r))
 }
 
 // port accepts a number or a numeric text.

@@ -50,7 +50,7 @@ func zipEntries(data []byte) (entries, error) {
 		return nil, &Error{Err: err}
 	}
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // checkFile says more about those
 		return nil, &Error{Err: fmt.Errorf("is a truncated or damaged zip of %d bytes (a bundle has about 12,000): download it again: %w", len(data), err)}
 	}
 	if len(r.File) > maxEntries {
@@ -89,9 +89,10 @@ func zipEntries(data []byte) (entries, error) {
 
 // checkFile refuses what no bundle has and tricks are made of. It returns the name with slashes and without a "./" before it.
 func checkFile(file *zip.File) (string, error) {
-	name := strings.TrimPrefix(strings.ReplaceAll(file.Name, `\`, "/"), "./")
+	name := strings.ToValidUTF8(file.Name, "_")
+	name = strings.TrimPrefix(strings.ReplaceAll(name, `\`, "/"), "./")
 	switch {
-	case !fs.ValidPath(strings.TrimSuffix(name, "/")) || strings.Contains(name, ":"):
+	case !fs.ValidPath(strings.TrimSuffix(name, "/")), len(name) > 1 && name[1] == ':':
 		return "", errors.New("has an unsafe name in the zip: it is no bundle")
 	case file.Flags&1 != 0:
 		return "", errors.New("is encrypted with a password, which bundles never are: download the bundle again")

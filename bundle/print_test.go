@@ -69,6 +69,19 @@ func TestPrintingShowsFacts(t *testing.T) {
 	}
 }
 
+func TestPrintingNil(t *testing.T) {
+	t.Parallel()
+	var none *bundle.Bundle
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("none", "bundle", none)
+	if got := fmt.Sprintf("%v %+v %s", none, none, none); got != "<nil> <nil> <nil>" || asJSON(t, none) != "null" || log.Len() == 0 {
+		t.Errorf("got %s, %s, %s", got, asJSON(t, none), log.String())
+	}
+	if got := new(bundle.Bundle).String(); got != "bundle{host= port=0}" {
+		t.Errorf("the zero value is %s", got)
+	}
+}
+
 // dump follows pointers, interfaces and unexported fields, as dumpers do.
 func dump(out *strings.Builder, v reflect.Value, seen map[uintptr]bool) {
 	switch v.Kind() {

@@ -3,8 +3,10 @@ package bundle
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // TLSConfig returns a new configuration for the metadata service, which the caller may change. The server must show a certificate for the bundle's
@@ -61,7 +63,7 @@ func (b *Bundle) NodeTLSConfig(node Node) *tls.Config {
 
 // proxyName is the name that the proxy's certificate must have: see verifyNode, 3.
 func (c *contents) proxyName(node Node) string {
-	if _, err := netip.ParseAddr(node.ProxyHost); node.ProxyHost == "" || err == nil {
+	if _, err := netip.ParseAddr(strings.Trim(node.ProxyHost, "[]")); node.ProxyHost == "" || err == nil {
 		return c.config.host
 	}
 	return node.ProxyHost
@@ -95,6 +97,9 @@ func verifyNode(peer []*x509.Certificate, roots *x509.CertPool, name string) err
 		DNSName:       name,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		err = fmt.Errorf("%w: is the bundle up to date, and does nothing on the way intercept TLS?", err)
+	}
 	if err != nil {
 		return fail(fmt.Errorf("SNI proxy, expected to be %s: %w", name, err))
 	}

@@ -105,6 +105,7 @@ func TestNodeCertificateNames(t *testing.T) {
 		"no proxy's name":                     {leaf: dns(wildcard), ok: true},
 		"IPv4 proxy":                          {leaf: dns(wildcard), proxyHost: "192.0.2.1", ok: true},
 		"IPv6 proxy":                          {leaf: dns(wildcard), proxyHost: "2001:db8::1", ok: true},
+		"IPv6 proxy in brackets":              {leaf: dns(wildcard), proxyHost: "[2001:db8::1]", ok: true},
 		"IPv6 proxy with zone":                {leaf: dns(wildcard), proxyHost: "fe80::1%eth0", ok: true},
 		"both are one IPv4 address":           {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1", ok: true},
 		"both are IPv6 addresses":             {leaf: ips("2001:db8::1"), bundleHost: "[2001:db8::1]", proxyHost: "2001:db8::2", ok: true},
