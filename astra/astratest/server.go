@@ -79,7 +79,7 @@ func NewServer(options ...Option) *Server {
 	s.metadata = newMetadataService(ctx, addrs, func() *tls.Config { return s.identity.Load().metadata }, s.present)
 	listener := listen("127.0.0.1:0")
 	s.URL = "http://" + listener.Addr().String() + "/v2"
-	s.devops = newHTTPService(ctx, http.NotFoundHandler(), listener)
+	s.devops = newHTTPService(ctx, newDevOps(s), listener)
 	s.proxy.start()
 	s.metadata.observe()
 	s.client = &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Resolver: s.Resolver()}).DialContext}}
@@ -129,7 +129,7 @@ var errBadCredentials = errors.New("Provided username token and/or password are 
 
 // authenticate is called for each CQL connection.
 func (s *Server) authenticate(username, password string) error {
-	if !accepts(s.Token(), username, password) {
+	if !s.DevOps().accepts(username, password) {
 		return errBadCredentials
 	}
 	return nil
