@@ -36,7 +36,7 @@ type conn struct {
 	lastRead atomic.Int64 // time since opened
 	idle     *time.Timer
 
-	ended  sync.Once
+	closed atomic.Bool
 	reason atomic.Pointer[error] // why this side gave the connection up
 }
 
@@ -100,7 +100,7 @@ func (c *conn) readFailed(err error) error {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return err // gocql's deadline; it decides
 	}
-	if !c.heard.Load() {
+	if !c.heard.Load() && !c.closed.Load() {
 		// An SNI proxy may refuse a host ID by hanging up after the handshake.
 		c.dialer.hungUp(c.attempt, err)
 	}
@@ -124,6 +124,9 @@ func (c *conn) watch(frame []byte) {
 		return
 	case cql.OpRegister:
 		c.dialer.controls.add(c)
+		if c.closed.Load() {
+			c.dialer.controls.remove(c)
+		}
 	}
 	c.watching.Store(false)
 }
@@ -142,16 +145,15 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) end(reason error) (err error) {
-	c.ended.Do(func() {
-		c.idle.Stop()
-		c.dialer.controls.remove(c)
-		err = c.tcp.Close()
-		if c.Conn != nil {
-			c.Conn.Close()
-		}
-		c.dialer.config.Trace.connClosed(ConnInfo{
-			HostID: c.attempt.hostID, Addr: c.RemoteAddr().String(), Lifetime: time.Since(c.opened), Err: reason,
-		})
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.idle.Stop()
+	c.dialer.controls.remove(c)
+	err = c.tcp.Close()
+	c.Conn.Close()
+	c.dialer.config.Trace.connClosed(ConnInfo{
+		HostID: c.attempt.hostID, Addr: c.RemoteAddr().String(), Lifetime: time.Since(c.opened), Err: reason,
 	})
 	return err
 }

@@ -70,6 +70,11 @@ type attempt struct {
 
 func (a attempt) listed() bool { return a.metadata.Data.lists(a.hostID) }
 
+// surprising reports whether a failure is a reason to ask the metadata service again: not if its answer is new and shows that the node is gone.
+func (a attempt) surprising() bool {
+	return a.listed() || time.Since(a.metadata.Fetched) > maxUnlistedBackOff
+}
+
 // DialHost connects to a node for gocql: to the node with the host's ID, or, for a host without one as gocql has at the start and when it
 // has lost all others, to any node that proves to be alive. It asks the sources of bundle and token, the metadata service if need be, and the
 // resolver, all within Config.DialTimeout. Errors are *net.OpError, since gocql gives up at once only on that type, and wrap *DialError.
@@ -160,7 +165,10 @@ func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n no
 		if err == nil {
 			return n, v.Data.ProxyAddr, nil
 		}
-		newer := e.newer(ctx, v)
+		newer := v
+		if a.surprising() {
+			newer = e.newer(ctx, v)
+		}
 		if newer.Data.ProxyAddr == v.Data.ProxyAddr {
 			if cause := context.Cause(ctx); cause == nil || cause == errTimeout { // not for a caller that gave up
 				d.nodes.failed(a.hostID, newer.Data.lists(a.hostID), err)
@@ -300,7 +308,9 @@ func (d *Dialer) localDC() string {
 
 // hungUp notes that a node ended a connection before it said anything.
 func (d *Dialer) hungUp(a attempt, err error) {
-	a.endpoint.metadata.Expire(a.metadata)
+	if a.surprising() {
+		a.endpoint.metadata.Expire(a.metadata)
+	}
 	d.nodes.failed(a.hostID, a.listed(), fmt.Errorf("the connection ended before the node said anything: %w", err))
 	d.blameBundle(err)
 }

@@ -9,8 +9,8 @@ import (
 // RetryPolicy is the gocql.RetryPolicy that NewCluster sets: a statement that may be repeated goes to the next host when its node could
 // not serve it. gocql repeats idempotent statements only, see gocql.Query.Idempotent; a write that is not never goes out twice.
 //
-// It does not repeat what would fail again, such as a syntax error or a read that enough replicas answered with failure. The attempts after
-// an answer of an overloaded node wait, 50 ms to 0.8 s; that is the work of the policy which NewCluster sets for host selection.
+// It does not repeat what would fail again, such as a syntax error or a read that replicas answered with failure; nor what got no answer within
+// ClusterConfig.Timeout, which is how long a statement may take. The attempts after an answer of an overloaded node wait, 50 ms to 0.8 s; that is the work of the policy which NewCluster sets for host selection.
 type RetryPolicy struct {
 	// NumRetries is how often a statement is repeated at most. Zero: 5. Negative: never.
 	NumRetries int
@@ -32,9 +32,12 @@ func (p RetryPolicy) GetRetryType(err error) gocql.RetryType {
 	if p.NumRetries < 0 {
 		return gocql.Rethrow
 	}
+	if errors.Is(err, gocql.ErrTimeoutNoResponse) {
+		return gocql.Rethrow
+	}
 	var node gocql.RequestError
 	if !errors.As(err, &node) {
-		return gocql.RetryNextHost // the connection failed, or there was no answer in time
+		return gocql.RetryNextHost // the connection failed
 	}
 	switch node.Code() {
 	case gocql.ErrCodeUnavailable, gocql.ErrCodeOverloaded, gocql.ErrCodeBootstrapping, gocql.ErrCodeTruncate,

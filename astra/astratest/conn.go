@@ -79,7 +79,9 @@ func (c *conn) serve() {
 			return
 		}
 		full := used == len(buffer)
-		used = copy(buffer, buffer[done:used])
+		if done > 0 {
+			used = copy(buffer, buffer[done:used])
+		}
 		switch {
 		case used == len(buffer), full && len(buffer) < fullReadBuffer:
 			// A long frame makes the buffer grow only as its bytes arrive.

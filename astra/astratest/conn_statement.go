@@ -248,6 +248,9 @@ func (c *conn) run(req *request, calls []call, params *cql.Parameters) *cql.Erro
 	for _, call := range calls {
 		rows := call.plan.static
 		if rows == nil {
+			if _, ours := parsePagingState(params.PagingState); !ours {
+				params.PagingState, params.PageSize = nil, 0 // the function divides its result itself
+			}
 			result, err := call.plan.fn(call.request)
 			if err == nil {
 				rows, err = encodePages(call.plan.columns, result)

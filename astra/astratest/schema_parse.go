@@ -307,7 +307,8 @@ func (p *schemaParser) createIndex(custom bool) {
 	target := strings.TrimSpace(p.text[start:end])
 	ix := index{name: name, kind: "COMPOSITES", options: map[string]string{"target": target}}
 	if name == "" {
-		ix.name = tableName + "_" + strings.Trim(target, `"`) + "_idx"
+		ofColumn := target[strings.IndexByte(target, '(')+1:] // in keys(c) and the like
+		ix.name = tableName + "_" + strings.Trim(ofColumn, `") `) + "_idx"
 	}
 	if p.accept("using") {
 		ix.kind = "CUSTOM"
