@@ -41,14 +41,12 @@ func TestConfig(t *testing.T) {
 		"a field twice counts the second time":  {`{"host":"other","host":"db.test","port":2,"port":1}`, want{host: "db.test", port: 1}},
 		"locations elsewhere have no influence": {`{"host":"db.test","port":1,"caCertLocation":"/etc/ca.crt"}`, want{host: "db.test", port: 1}},
 	} {
-		b, err := bundle.Parse(pack(t, with(all, map[string][]byte{"config.json": []byte(test.config)})))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if got := (want{b.Host(), b.Port(), b.CQLPort(), b.Keyspace(), len(b.Warnings())}); got != test.want {
-			t.Errorf("%s: got %v, want %v", name, got, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			b := parse(t, with(all, map[string][]byte{"config.json": []byte(test.config)}))
+			if got := (want{b.Host(), b.Port(), b.CQLPort(), b.Keyspace(), len(b.Warnings())}); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
 	}
 }
 
@@ -104,17 +102,18 @@ func TestConfigRefusals(t *testing.T) {
 		"YAML":                     {"host: db.test\nport: 1\n", "not a JSON object"},
 		"deep nesting":             {`{"host":` + strings.Repeat("[", 30000), "not valid JSON"},
 	} {
-		_, err := bundle.Parse(pack(t, with(all, map[string][]byte{"config.json": []byte(test.config)})))
-		var e *bundle.Error
-		if !errors.As(err, &e) || e.Entry != "config.json" || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want an error about config.json with %q", name, err, test.want)
-			continue
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: config.json is there, but %v is fs.ErrNotExist", name, err)
-		}
-		if strings.Contains(err.Error(), "815") || len(err.Error()) > 300 {
-			t.Errorf("%s: the error says too much: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := bundle.Parse(pack(t, with(all, map[string][]byte{"config.json": []byte(test.config)})))
+			var e *bundle.Error
+			if !errors.As(err, &e) || e.Entry != "config.json" || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("%v, want an error about config.json with %q", err, test.want)
+			}
+			if errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("config.json is there, but %v is fs.ErrNotExist", err)
+			}
+			if strings.Contains(err.Error(), "815") || len(err.Error()) > 300 {
+				t.Errorf("the error says too much: %v", err)
+			}
+		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Load reads a bundle from a file, which is a zip or base64 text of one, or from a directory with a bundle's files, in it or in the only folder of it
-// that has them. Content is wrong by an [*Error]; where the file itself cannot be read the error is that of package os. It does not wait for named
-// pipes: those are refused.
+// that has them. What is wrong with the content is told as by [Parse]; where the file cannot be read, the error is that of package os. Named pipes and
+// devices are refused.
 //
 // Load checks what connecting needs; [Bundle.Verify] checks the rest.
 func Load(name string) (*Bundle, error) {
@@ -24,7 +24,7 @@ func Load(name string) (*Bundle, error) {
 }
 
 // Parse reads a bundle from a zip, or from base64 text of one: what is kept in environment variables. The entries may be in one folder of the zip.
-// Parse keeps no reference to data. Errors are of type [*Error].
+// Parse keeps no reference to data. The error is an [*Error], or several joined where several entries could have served and none does.
 func Parse(data []byte) (*Bundle, error) {
 	if len(data) > maxZip*3/2 { // base64 makes four bytes of three, and has line breaks
 		return nil, tooLarge(len(data))

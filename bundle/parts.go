@@ -2,8 +2,7 @@ package bundle
 
 import "encoding/json"
 
-// Parts are the contents of a bundle that are not secret, for those who keep a bundle's contents in several places. They are those of config.json, and
-// the PEM entries.
+// Parts are the contents of a bundle that are not secret, for those who keep a bundle's contents in several places.
 type Parts struct {
 	Host     string // of the metadata service; required
 	Port     int    // of the metadata service; required

@@ -37,12 +37,9 @@ func TestPEMKeys(t *testing.T) {
 			"line ends of Windows":     strings.ReplaceAll(string(pair.KeyPEM()), "\n", "\r\n"),
 			"certificate in the entry": string(pair.CertPEM()) + string(pair.KeyPEM()),
 		} {
-			b, err := bundle.Parse(pack(t, with(all, map[string][]byte{"cert": pair.CertPEM(), "key": []byte(key)})))
-			if err != nil {
-				t.Errorf("%s, %s: %v", name, form, err)
-				continue
-			}
-			handshake(t, b, s)
+			t.Run(name+", "+form, func(t *testing.T) {
+				handshake(t, parse(t, with(all, map[string][]byte{"cert": pair.CertPEM(), "key": []byte(key)})), s)
+			})
 		}
 	}
 }
@@ -112,16 +109,17 @@ func TestPEMRefusals(t *testing.T) {
 		"the CA's certificate":      {"cert", sharedAuthority().CertPEM(), "does not belong"},
 		"ca.crt larger than limits": {"ca.crt", make([]byte, 65<<10), "65536"},
 	} {
-		_, err := bundle.Parse(pack(t, with(all, map[string][]byte{test.entry: test.data})))
-		var e *bundle.Error
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want an *Error with %q", name, err, test.want)
-			continue
-		}
-		if e.Entry != test.entry && test.want != "does not belong" {
-			t.Errorf("%s: the error names %q: %v", name, e.Entry, err)
-		}
-		noSecrets(t, err.Error())
+		t.Run(name, func(t *testing.T) {
+			_, err := bundle.Parse(pack(t, with(all, map[string][]byte{test.entry: test.data})))
+			var e *bundle.Error
+			if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("%v, want an *Error with %q", err, test.want)
+			}
+			if e.Entry != test.entry && test.want != "does not belong" {
+				t.Errorf("the error names %q: %v", e.Entry, err)
+			}
+			noSecrets(t, err.Error())
+		})
 	}
 }
 
@@ -172,12 +170,14 @@ func TestFromPartsRefusals(t *testing.T) {
 		"huge key":       {func(_ *bundle.Parts, key *[]byte) { *key = make([]byte, 1<<20) }, "key", false},
 		"huge host":      {func(p *bundle.Parts, _ *[]byte) { p.Host = strings.Repeat("a", 1<<20) }, "config.json", false},
 	} {
-		p, key := parts(), sharedClient().KeyPEM()
-		test.change(&p, &key)
-		_, err := bundle.FromParts(p, key)
-		var e *bundle.Error
-		if !errors.As(err, &e) || e.Entry != test.entry || errors.Is(err, fs.ErrNotExist) != test.missing {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			p, key := parts(), sharedClient().KeyPEM()
+			test.change(&p, &key)
+			_, err := bundle.FromParts(p, key)
+			var e *bundle.Error
+			if !errors.As(err, &e) || e.Entry != test.entry || errors.Is(err, fs.ErrNotExist) != test.missing {
+				t.Error(err)
+			}
+		})
 	}
 }

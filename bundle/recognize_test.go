@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,21 +50,20 @@ func TestRecognition(t *testing.T) {
 		"other bytes":                {bytes.Repeat([]byte{0xaa}, 1000), "is not a zip, but 1000 bytes"},
 		"token":                      {[]byte("AstraCS:secret:secret"), "is not a zip"},
 	} {
-		_, err := bundle.Parse(test.data)
-		var e *bundle.Error
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want an *Error with %q", name, err, test.want)
-			continue
-		}
-		noSecrets(t, err.Error())
+		t.Run(name, func(t *testing.T) {
+			_, err := bundle.Parse(test.data)
+			var e *bundle.Error
+			if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("%v, want an *Error with %q", err, test.want)
+			}
+			noSecrets(t, err.Error())
 
-		file := filepath.Join(t.TempDir(), "bundle")
-		if err := os.WriteFile(file, test.data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bundle.Load(file); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), file) {
-			t.Errorf("%s: Load: %v, want an error with %q and the file's name", name, err, test.want)
-		}
+			file := filepath.Join(t.TempDir(), "bundle")
+			write(t, file, test.data)
+			if _, err := bundle.Load(file); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), file) {
+				t.Errorf("Load: %v, want an error with %q and the file's name", err, test.want)
+			}
+		})
 	}
 }
 

@@ -34,7 +34,7 @@ type Node struct {
 	ProxyHost string // host of the proxy's address as the metadata service states it, without the port; empty: the bundle's host
 }
 
-// NodeTLSConfig returns a new configuration for a connection to a node through the SNI proxy, whatever address is dialled. It asks for TLS 1.2 at
+// NodeTLSConfig returns a new configuration for a connection to a node through the SNI proxy, whatever address is dialed. It asks for TLS 1.2 at
 // least and shows the client certificate.
 //
 // It has InsecureSkipVerify set, only because crypto/tls would compare the certificate with the server name, which is a host ID. Its
@@ -78,7 +78,7 @@ func (c *contents) proxyName(node Node) string {
 //     itself verified. Where that is an IP address, it is the bundle's host, since Astra's certificates have no addresses; where the bundle's
 //     host is an address as well, the certificate must have that one.
 //  4. Names are those of the subject alternative name extension; a wildcard stands for one label. A common name is not looked at.
-//  5. The address that is dialled does not matter: names resolve to several, private links and tunnels to others.
+//  5. The address that is dialed does not matter: names resolve to several, private links and tunnels to others.
 //  6. Resumed connections are verified like others, with the certificates of the session.
 func verifyNode(peer []*x509.Certificate, roots *x509.CertPool, name string) error {
 	fail := func(err error) error {

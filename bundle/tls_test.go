@@ -126,7 +126,7 @@ func TestNodeCertificateNames(t *testing.T) {
 		"both are addresses, the proxy's":     {leaf: ips("192.0.2.2"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.2"},
 		"both are addresses, in a name":       {leaf: dns("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1"},
 		"proxy has a name, bundle an address": {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "proxy.test"},
-		"the address that is dialled":         {leaf: ips("127.0.0.1"), proxyHost: astraHost},
+		"the address that is dialed":          {leaf: ips("127.0.0.1"), proxyHost: astraHost},
 		"no name":                             {leaf: pki.Leaf{Server: true}, proxyHost: astraHost},
 	} {
 		t.Run(name, func(t *testing.T) {

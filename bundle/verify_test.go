@@ -115,11 +115,12 @@ func TestVerify(t *testing.T) {
 			[]string{"identity.jks", "cert.pfx", "trustStore.jks", "cqlshrc"},
 		},
 	} {
-		got := findings(t, parse(t, with(all, test.changes)))
-		ok := slices.EqualFunc(got, test.want, strings.Contains)
-		if !ok {
-			t.Errorf("%s: got %q, want %q", name, got, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			got := findings(t, parse(t, with(all, test.changes)))
+			if !slices.EqualFunc(got, test.want, strings.Contains) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

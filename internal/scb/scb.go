@@ -1,5 +1,5 @@
 // Package scb writes Secure Connect Bundles as Astra does: eight entries that agree with each other, and the zip around them. Start with [Files]
-// and [Zip]. It serves the simulator, tests and examples; package bundle reads what it writes.
+// and [Zip]. It serves the simulator, tests and examples; package bundle, which reads what it writes, packs with Zip too.
 package scb
 
 import (
