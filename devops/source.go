@@ -12,8 +12,8 @@ import (
 // first use and keeps it in memory: bundles do not expire. Callers that come together share one download.
 //
 // After a call of its method Invalidate(), which the dialer of package astra makes when Astra refused the bundle, it downloads the bundle
-// again: soon after the first call, then the more rarely the longer it lasts, up to once a minute. While that fails, Current goes on
-// to return the last bundle.
+// again: soon after the first call, then the more rarely the longer it lasts, up to once a minute. While that fails or takes longer
+// than two seconds, Current goes on to return the last bundle.
 func (c *Client) Bundle(database string, q BundleQuery) bundle.Source {
 	s := &bundleSource{}
 	s.cache = refresh.New(refresh.Config[*bundle.Bundle]{
@@ -25,7 +25,7 @@ func (c *Client) Bundle(database string, q BundleQuery) bundle.Source {
 			return b, err
 		},
 		Timeout:     2 * time.Minute,
-		Wait:        10 * time.Second,
+		Wait:        2 * time.Second,
 		MinInterval: time.Second,
 		MaxInterval: time.Minute,
 	})

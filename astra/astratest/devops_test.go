@@ -1,12 +1,13 @@
 package astratest_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/seed-5f06b232/astra-go/astra/astratest"
 	"github.com/seed-5f06b232/astra-go/bundle"
@@ -179,46 +180,49 @@ func TestDevOpsIntercept(t *testing.T) {
 	}
 }
 
-// Tokens that the API creates open CQL connections until it deletes them: RotateToken and the API share one truth.
-func TestDevOpsTokensOpenConnections(t *testing.T) {
+// Tokens that the API creates open CQL connections and are accepted by the API itself, until it deletes them.
+func TestDevOpsTokens(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	_, body := a.call("GET", "/organizations/roles", "")
-	var roles []struct{ ID, Name string }
-	if err := json.Unmarshal(body, &roles); err != nil {
-		t.Fatal(err)
-	}
-	status, body := a.call("POST", "/clientIdSecrets", `{"roles":["`+roles[2].ID+`"],"description":"d"}`)
+	status, body := a.call("POST", "/clientIdSecrets", `{"roles":["10000000-0000-4000-8000-000000000003"],"description":"d"}`)
 	created, err := token.ParseJSON(body)
 	if err != nil || status != http.StatusOK {
 		t.Fatal(status, err)
 	}
-	accepted := func(tok token.Token) bool {
-		r, err := http.NewRequestWithContext(context.Background(), "GET", a.server.URL+"/currentOrg", nil)
-		if err != nil {
-			t.Fatal(err)
+	check := func(tok token.Token, want bool) {
+		t.Helper()
+		b := a
+		b.bearer = tok.Bearer()
+		if status, _ := b.call("GET", "/currentOrg", ""); (status == http.StatusOK) != want {
+			t.Errorf("the API answers %d", status)
 		}
-		r.Header.Set("Authorization", "Bearer "+tok.Bearer())
-		resp, err := a.server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
+		cluster := newGocqlCluster(t, a.server)
+		username, password := tok.CQL()
+		cluster.Authenticator = gocql.PasswordAuthenticator{Username: username, Password: password}
+		session, err := cluster.CreateSession()
+		if err == nil {
+			session.Close()
 		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
+		if (err == nil) != want {
+			t.Errorf("a CQL connection: %v", err)
+		}
 	}
-	if !accepted(created) {
-		t.Error("the created token is refused")
-	}
+	old := a.server.Token()
+	check(created, true)
+	check(old, true)
 	if status, _ := a.call("DELETE", "/clientIdSecrets/"+created.ClientID(), ""); status != http.StatusNoContent {
 		t.Error(status)
 	}
-	if accepted(created) {
-		t.Error("the deleted token is accepted")
+	check(created, false)
+	current := a.server.RotateToken()
+	check(old, false)
+	check(current, true)
+	b := a
+	b.bearer = current.Bearer()
+	if status, _ := b.call("DELETE", "/clientIdSecrets/"+current.ClientID(), ""); status != http.StatusNoContent {
+		t.Error(status)
 	}
-	old := a.server.Token()
-	if current := a.server.RotateToken(); accepted(old) || !accepted(current) {
-		t.Error("the API does not follow RotateToken")
-	}
+	check(current, false)
 }
 
 // Close ends requests that hang.
