@@ -150,7 +150,8 @@ func (d *Dialer) dial(ctx context.Context, hostID string) (nodeConn, error) {
 	return n, nil
 }
 
-// dialNode connects to one node. Where a newer answer of the metadata service names another proxy, it goes there.
+// dialNode connects to one node. Where a newer answer of the metadata service names another proxy, it goes there, and where there is a newer
+// bundle than the one that was refused, it uses that.
 func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n nodeConn, addr string, err error) {
 	if err := d.nodes.blocked(hostID); err != nil {
 		return n, "", err
@@ -164,6 +165,9 @@ func (d *Dialer) dialNode(ctx context.Context, e *endpoint, hostID string) (n no
 		n, err = d.try(ctx, a)
 		if err == nil {
 			return n, v.Data.ProxyAddr, nil
+		}
+		if latest, sourceErr := d.current(ctx); sourceErr == nil && latest != e && aboutCertificates(err) {
+			return d.dialNode(ctx, latest, hostID)
 		}
 		newer := v
 		if a.surprising() {
