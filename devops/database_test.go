@@ -134,7 +134,7 @@ func TestDatabaseErrors(t *testing.T) {
 func TestAmbiguousName(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	other := s.DevOps().AddDatabase("testdb")
+	other := s.DevOps().AddDatabase("testdb", "ACTIVE")
 	c := newClient(t, s)
 	_, err := c.Database(ctx(t), "testdb")
 	wantError(t, err, devops.ErrAmbiguous, s.DatabaseID, other, "use one of the IDs")
@@ -142,11 +142,11 @@ func TestAmbiguousName(t *testing.T) {
 	_, err = c.DownloadBundle(ctx(t), "testdb", devops.BundleQuery{})
 	wantError(t, err, devops.ErrAmbiguous)
 
-	ending := s.DevOps().AddDatabaseStatus("old", "TERMINATING")
+	ending := s.DevOps().AddDatabase("old", "TERMINATING")
 	if d, err := c.Database(ctx(t), "old"); err != nil || d.ID != ending {
 		t.Error(err)
 	}
-	current := s.DevOps().AddDatabase("old")
+	current := s.DevOps().AddDatabase("old", "ACTIVE")
 	if d, err := c.Database(ctx(t), "old"); err != nil || d.ID != current {
 		t.Error("a database that is being terminated makes the name of another ambiguous:", err)
 	}
@@ -161,7 +161,7 @@ func TestPages(t *testing.T) {
 			s := newServer(t)
 			want := []string{s.DatabaseID}
 			for i := 1; i < tc.databases; i++ {
-				want = append(want, s.DevOps().AddDatabase(fmt.Sprint("db", i)))
+				want = append(want, s.DevOps().AddDatabase(fmt.Sprint("db", i), "ACTIVE"))
 			}
 			var got []string
 			c := newClient(t, s)
@@ -191,7 +191,7 @@ func TestPagesEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for i := range 120 {
-		s.DevOps().AddDatabase(fmt.Sprint("db", i))
+		s.DevOps().AddDatabase(fmt.Sprint("db", i), "ACTIVE")
 	}
 	c := newClient(t, s)
 	t.Run("the loop ends", func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestPagesEnd(t *testing.T) {
 		}
 	})
 	t.Run("include", func(t *testing.T) {
-		id := s.DevOps().AddDatabaseStatus("gone", "TERMINATED")
+		id := s.DevOps().AddDatabase("gone", "TERMINATED")
 		for d := range c.Databases(ctx(t), devops.ListOptions{}) {
 			if d.ID == id {
 				t.Error("a terminated database is listed")

@@ -20,18 +20,9 @@ func (db simulatedDatabase) datacenterID(region string) string {
 	return fmt.Sprintf("%s-%d", db.id, slices.Index(db.regions, region)+1)
 }
 
-// AddDatabase adds an active database of this name, and returns its ID. Names need not be unique. It has a bundle, but there is nothing to
-// connect to.
-func (d *DevOps) AddDatabase(name string) (id string) {
-	return d.addDatabase(name, "ACTIVE")
-}
-
-// AddDatabaseStatus is [DevOps.AddDatabase] for one in another status, such as "TERMINATING".
-func (d *DevOps) AddDatabaseStatus(name, status string) (id string) {
-	return d.addDatabase(name, status)
-}
-
-func (d *DevOps) addDatabase(name, status string) string {
+// AddDatabase adds a database with a name, which need not be unique, and a status, such as "ACTIVE", and returns its ID. It has a bundle,
+// but there is nothing to connect to.
+func (d *DevOps) AddDatabase(name, status string) (id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	db := simulatedDatabase{newUUID(), name, []string{d.server.settings.datacenter}, status}

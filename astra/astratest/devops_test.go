@@ -1,7 +1,10 @@
 package astratest_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/seed-5f06b232/astra-go/astra/astratest"
 	"github.com/seed-5f06b232/astra-go/bundle"
+	"github.com/seed-5f06b232/astra-go/devops"
 	"github.com/seed-5f06b232/astra-go/token"
 )
 
@@ -271,4 +275,26 @@ func TestDevOpsWaking(t *testing.T) {
 			t.Errorf("status %q, want %q", db.Status, want)
 		}
 	}
+}
+
+// A program meets what it must bear with: another order of regions, and an API that fails now and then.
+func ExampleDevOps() {
+	server := astratest.NewServer()
+	defer server.Close()
+	api := server.DevOps()
+	api.AddRegion("europe-west1")
+	api.SetQuirks(astratest.DevOpsQuirks{SecondaryFirst: true})
+	api.Intercept("secureBundleURL", 1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "try again", http.StatusServiceUnavailable)
+	}))
+
+	client, err := devops.NewClient(devops.Config{Token: server.Token(), BaseURL: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	zip, err := client.DownloadBundle(context.Background(), "testdb", devops.BundleQuery{})
+	fmt.Println(bytes.Equal(zip, server.BundleZip()), err)
+	// Output:
+	// true <nil>
 }
