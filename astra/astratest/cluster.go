@@ -35,6 +35,7 @@ type cluster struct {
 	traces     traces
 	schema     atomic.Pointer[schema]
 	overloaded atomic.Bool
+	quirks     atomic.Pointer[Quirks]
 	turn       atomic.Uint64 // of anyNode
 
 	mu         sync.RWMutex
@@ -55,6 +56,7 @@ func newCluster(settings clusterSettings) *cluster {
 		settings.seed = rand.Uint64()
 	}
 	c := &cluster{settings: settings, random: rand.New(rand.NewPCG(settings.seed, 0))}
+	c.quirks.Store(new(Quirks))
 	c.statements.registered = make(map[string]*registered)
 	c.statements.plans = make(map[planKey]*plan)
 	c.schema.Store(&schema{keyspaces: make(map[string]*keyspace), version: c.newUUID()})

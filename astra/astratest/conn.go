@@ -1,6 +1,7 @@
 package astratest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -119,6 +120,8 @@ func (c *conn) frames(input []byte) (done int, ok bool) {
 		}
 		if req.header.Version != cql.Version {
 			c.refuseVersion(req.header.Version)
+		} else if c.state == starting && c.quirks().NoVersion4 {
+			c.refuseVersion4()
 		} else {
 			c.handle(&req, rest[cql.HeaderSize:end])
 		}
@@ -199,7 +202,7 @@ func (c *conn) unexpected(op cql.Opcode) *cql.Error {
 func (c *conn) dispatch(req *request, op cql.Opcode) *cql.Error {
 	switch op {
 	case cql.OpOptions:
-		c.reply(req, cql.OpSupported, cql.AppendStringMultimap(nil, supported()))
+		c.reply(req, cql.OpSupported, cql.AppendStringMultimap(nil, c.quirks().supported()))
 		return nil
 	case cql.OpStartup:
 		return c.startup(req)
@@ -223,15 +226,7 @@ func (c *conn) dispatch(req *request, op cql.Opcode) *cql.Error {
 	}
 }
 
-// supported answers OPTIONS. Real nodes offer to compress, too.
-func supported() map[string][]string {
-	return map[string][]string{
-		"COMPRESSION":       {},
-		"CQL_VERSION":       {cqlVersion},
-		"PRODUCT_TYPE":      {"DATASTAX_APOLLO"},
-		"PROTOCOL_VERSIONS": {"3/v3", "4/v4"},
-	}
-}
+func (c *conn) quirks() *Quirks { return c.node.cluster.quirks.Load() }
 
 func (c *conn) startup(req *request) *cql.Error {
 	options := c.message.StringMap()
@@ -247,8 +242,13 @@ func (c *conn) startup(req *request) *cql.Error {
 	case compression != "":
 		return protocolFault("Unknown compression algorithm: %s", compression)
 	}
+	if c.quirks().NoAuthentication {
+		c.state = ready
+		c.reply(req, cql.OpReady, nil)
+		return nil
+	}
 	c.state = authenticating
-	c.reply(req, cql.OpAuthenticate, cql.AppendString(nil, authenticator))
+	c.reply(req, cql.OpAuthenticate, cql.AppendString(nil, cmp.Or(c.quirks().Authenticator, authenticator)))
 	return nil
 }
 
@@ -259,7 +259,9 @@ func (c *conn) authenticate(req *request) *cql.Error {
 		return protocolFault("%v", err)
 	}
 	username, password := parsePlain(string(token))
-	refuse := func(why string) *cql.Error { return &cql.Error{Code: cql.CodeCredentials, Message: why} }
+	refuse := func(why string) *cql.Error {
+		return c.quirks().refusal(&cql.Error{Code: cql.CodeCredentials, Message: why})
+	}
 	switch check := c.node.cluster.settings.authenticate; {
 	case password == "":
 		return refuse("Password must not be null")
@@ -269,6 +271,10 @@ func (c *conn) authenticate(req *request) *cql.Error {
 		if err := check(username, password); err != nil {
 			return refuse(err.Error())
 		}
+	}
+	if c.quirks().Challenge {
+		c.reply(req, cql.OpAuthChallenge, cql.AppendBytes(nil, []byte("more")))
+		return nil
 	}
 	c.state = ready
 	c.reply(req, cql.OpAuthSuccess, cql.AppendBytes(nil, nil))

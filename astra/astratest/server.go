@@ -73,10 +73,10 @@ func NewServer(options ...Option) *Server {
 		authenticate:  s.authenticate,
 	})
 	// Whatever serves is started after what it uses.
-	s.proxy = newProxy(ctx, s.settings.host, addrs, func() *tls.Config { return s.identity.Load().proxy }, s.upstreams)
+	s.proxy = newProxy(ctx, s.settings.host, addrs, func() *tls.Config { return s.identity.Load().proxy.Load() }, s.upstreams)
 	s.rotateIdentity()
 	s.dns = newDNSServer(s.settings.host, addrs)
-	s.metadata = newMetadataService(ctx, addrs, func() *tls.Config { return s.identity.Load().metadata }, s.present)
+	s.metadata = newMetadataService(ctx, addrs, func() *tls.Config { return s.identity.Load().metadata.Load() }, s.present)
 	listener := listen("127.0.0.1:0")
 	s.URL = "http://" + listener.Addr().String() + "/v2"
 	s.devops = newHTTPService(ctx, newDevOps(s), listener)
@@ -108,8 +108,14 @@ func (s *Server) upstreams() upstreams {
 // simulated makes the nodes of a cluster upstreams.
 type simulated struct{ *cluster }
 
-func (c simulated) find(hostID string) (upstream, bool) { return c.node(hostID) }
-func (c simulated) any() (upstream, bool)               { return c.anyNode() }
+func (c simulated) find(hostID string) (upstream, bool) {
+	if c.quirks.Load().IgnoreServerName {
+		return c.anyNode()
+	}
+	return c.node(hostID)
+}
+
+func (c simulated) any() (upstream, bool) { return c.anyNode() }
 
 // present is what an up-to-date metadata service answers.
 func (s *Server) present() metadataDocument {
@@ -136,7 +142,9 @@ func (s *Server) authenticate(username, password string) error {
 }
 
 func (s *Server) rotateIdentity() {
-	s.identity.Store(newIdentity(s.settings.host, s.settings.keyType, s.proxy.hello))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.identity.Store(newIdentity(s.settings.host, s.settings.keyType, s.proxy.hello, *s.cluster.quirks.Load()))
 }
 
 // Token returns the application token that the Server accepts.

@@ -26,7 +26,7 @@ var systemCQL string
 func (n *Node) systemRows(t *table) []systemRow {
 	switch t.keyspace + "." + t.name {
 	case "system.local":
-		return []systemRow{n.localRow()}
+		return []systemRow{n.cluster.quirks.Load().change(n.localRow())}
 	case "system.peers":
 		return n.peerRows(peerRow)
 	case "system.peers_v2":
@@ -81,10 +81,11 @@ func (n *Node) localRow() systemRow {
 func (n *Node) peerRows(row func(*Node) systemRow) []systemRow {
 	n.cluster.mu.RLock()
 	defer n.cluster.mu.RUnlock()
+	quirks := n.cluster.quirks.Load()
 	var rows []systemRow
 	for _, peer := range n.cluster.nodes {
-		if peer != n {
-			rows = append(rows, row(peer))
+		if peer != n && !quirks.NoPeers {
+			rows = append(rows, quirks.change(row(peer)))
 		}
 	}
 	return rows
