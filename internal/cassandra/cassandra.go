@@ -37,7 +37,6 @@ var ErrUnavailable = errors.New("Cassandra cannot run on this machine")
 type Options struct {
 	Nodes      int       // default 3, at most 9; each is a rack of its own
 	Datacenter string    // name of the one datacenter; default "dc1"
-	NoAuth     bool      // nobody logs in; default: PasswordAuthenticator with the role User
 	HeapMiB    int       // largest heap of a node, in MiB; default 512, at least 256
 	Dir        string    // folder for the data, which is removed at the end; default os.TempDir()
 	Progress   io.Writer // told what is going on, one line a step; default: nobody
@@ -130,15 +129,14 @@ func (c *Cluster) start(ctx context.Context) error {
 	}
 	for i, ip := range ips {
 		n := &Node{
-			cluster:    c,
-			dir:        filepath.Join(c.dir, fmt.Sprintf("node%d", i+1)),
-			java:       runtime,
-			jars:       jars,
-			addr:       fmt.Sprintf("%s:%d", ip, cqlPort),
-			datacenter: c.opts.Datacenter,
+			cluster: c,
+			dir:     filepath.Join(c.dir, fmt.Sprintf("node%d", i+1)),
+			java:    runtime,
+			jars:    jars,
+			addr:    fmt.Sprintf("%s:%d", ip, cqlPort),
 		}
 		settings := settings{
-			NoAuth: c.opts.NoAuth, IP: ip, ReportedIP: reported(ip), CQLPort: cqlPort, StoragePort: storagePort,
+			IP: ip, ReportedIP: reported(ip), CQLPort: cqlPort, StoragePort: storagePort,
 			Seeds: strings.Join(seeds, ","), TokenCount: tokensPerNode, Tokens: tokens(i), Dir: n.dir,
 			Datacenter: c.opts.Datacenter, Rack: fmt.Sprintf("rack%d", i+1),
 		}
@@ -165,10 +163,8 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 		}
 		c.progress("%s listens after %.1f s", n.addr, time.Since(begin).Seconds())
 	}
-	if !c.opts.NoAuth {
-		if err := c.createRole(ctx); err != nil {
-			return err
-		}
+	if err := c.createRole(ctx); err != nil {
+		return err
 	}
 	for _, n := range c.nodes {
 		if err := n.awaitLogin(ctx, &n.hostID); err != nil {
@@ -230,13 +226,8 @@ func (c *Cluster) query(ctx context.Context, n *Node, statement string, level cq
 // Nodes returns the nodes, running or not, always in the same order.
 func (c *Cluster) Nodes() []*Node { return append([]*Node(nil), c.nodes...) }
 
-// Password returns the password of the role [User]. It has the form of an Astra token. Empty with [Options.NoAuth].
-func (c *Cluster) Password() string {
-	if c.opts.NoAuth {
-		return ""
-	}
-	return c.password
-}
+// Password returns the password of the role [User]. It has the form of an Astra token.
+func (c *Cluster) Password() string { return c.password }
 
 // Close ends all nodes at once and removes their data. It may be called more than once.
 func (c *Cluster) Close() error {

@@ -21,7 +21,6 @@ type Node struct {
 	dir        string
 	java, jars string
 	addr       string
-	datacenter string
 	hostID     string
 
 	mu      sync.Mutex // held while the node starts or stops; guards process

@@ -23,7 +23,6 @@ var logback []byte
 
 // settings is what the configuration files of a node say.
 type settings struct {
-	NoAuth               bool
 	IP, ReportedIP       string
 	CQLPort, StoragePort int
 	Seeds                string // addresses of all nodes: a seed waits for nobody
