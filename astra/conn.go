@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-5f06b232/astra-go/internal/cql"
+	"github.com/seed-5f06b232/astra-go/internal/merging"
 	"github.com/seed-5f06b232/astra-go/token"
 )
 
@@ -42,6 +43,9 @@ type conn struct {
 
 func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
 	c := &conn{Conn: t, tcp: t.NetConn(), dialer: d, attempt: a, token: tok, opened: time.Now(), starting: true}
+	if !d.config.DisableWriteMerging {
+		c.Conn = merging.NewConn(t, c.tcp)
+	}
 	c.watching.Store(true)
 	c.idle = time.AfterFunc(readIdleLimit, c.checkIdle)
 	return c

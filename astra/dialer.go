@@ -251,13 +251,14 @@ func (d *Dialer) try(ctx context.Context, a attempt) (nodeConn, error) {
 	return nodeConn{conn, a}, nil
 }
 
-// patience is how long a handshake may reasonably take, but not less than least. Nothing is known of that before the first one.
+// patience is how long a handshake may reasonably take, but not less than least: 8 times the last one, which is enough unless that
+// would be more than a second. Nothing is known before the first one.
 func (d *Dialer) patience(least time.Duration) time.Duration {
 	last := time.Duration(d.handshake.Load())
 	if last == 0 {
 		last = time.Second
 	}
-	return min(max(8*last, least), d.config.DialTimeout)
+	return min(max(min(8*last, time.Second), 2*last, least), d.config.DialTimeout)
 }
 
 // timeout is that of one dial. While nothing answers, it is shorter: gocql comes back anyway, and its Session.Close may have to wait for a dial.
