@@ -189,3 +189,20 @@ func TestErrorIsNotNil(t *testing.T) {
 		t.Error("an Error is nil")
 	}
 }
+
+// quoting is a transport whose errors quote the request.
+type quoting struct{}
+
+func (quoting) RoundTrip(r *http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("tunnel closed:\n%v", r.Header)
+}
+
+func TestTransportErrorsHideSecrets(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	_, err := newClient(t, s, once, func(c *devops.Config) { c.HTTPClient = &http.Client{Transport: quoting{}} }).Roles(ctx(t))
+	wantError(t, err, devops.ErrUnavailable, "tunnel closed", "[redacted]")
+	if strings.Contains(err.Error(), s.Token().Bearer()) {
+		t.Errorf("%q shows the token", err)
+	}
+}
