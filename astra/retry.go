@@ -10,7 +10,8 @@ import (
 // not serve it. gocql repeats idempotent statements only, see gocql.Query.Idempotent; a write that is not never goes out twice.
 //
 // It does not repeat what would fail again, such as a syntax error or a read that replicas answered with failure; nor what got no answer within
-// ClusterConfig.Timeout, which is how long a statement may take. The attempts after an answer of an overloaded node wait, 50 ms to 0.8 s; that is the work of the policy which NewCluster sets for host selection.
+// ClusterConfig.Timeout, which is how long a statement may take. The attempts after an answer of an overloaded node wait, 40 ms to 0.6 s and
+// 1.1 s in all at least; that is the work of the policy which NewCluster sets for host selection.
 type RetryPolicy struct {
 	// NumRetries is how often a statement is repeated at most. Zero: 5. Negative: never.
 	NumRetries int
