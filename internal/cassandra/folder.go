@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/seed-5f06b232/astra-go/internal/filelock"
 )
 
 const dirPattern = "astra-go-cassandra-*"
@@ -24,7 +26,7 @@ func (c *Cluster) makeDir() error {
 	c.dir = dir
 	// A sweep sees the file only when it is locked.
 	unlocked := filepath.Join(dir, "new")
-	if c.unlock, err = lock(unlocked, true); err != nil {
+	if c.unlock, err = filelock.Lock(unlocked); err != nil {
 		return err
 	}
 	return os.Rename(unlocked, filepath.Join(dir, "lock"))
@@ -58,7 +60,7 @@ func (c *Cluster) removeData(logs bool) error {
 func sweep(parent string) {
 	locks, _ := filepath.Glob(filepath.Join(parent, dirPattern, "lock"))
 	for _, name := range locks {
-		if unlock, err := lock(name, false); err == nil {
+		if unlock, err := filelock.TryLock(name); err == nil {
 			os.RemoveAll(filepath.Dir(name))
 			unlock()
 		}

@@ -73,7 +73,7 @@ func TestIntegrationCluster(t *testing.T) {
 	})
 	t.Run("stop and start", func(t *testing.T) {
 		n := c.Nodes()[1]
-		pid, id := n.process.cmd.Process.Pid, n.HostID()
+		pid, id := n.process.PID(), n.HostID()
 		if _, err := c.query(ctx, n, "CREATE KEYSPACE kept WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}", cql.One); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestIntegrationCluster(t *testing.T) {
 	t.Run("close", func(t *testing.T) {
 		var pids []int
 		for _, n := range c.Nodes() {
-			pids = append(pids, n.process.cmd.Process.Pid)
+			pids = append(pids, n.process.PID())
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)

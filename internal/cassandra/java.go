@@ -3,6 +3,7 @@ package cassandra
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,7 +12,24 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/seed-5f06b232/astra-go/internal/cached"
+	"github.com/seed-5f06b232/astra-go/internal/process"
 )
+
+//go:embed pom.xml
+var pom []byte
+
+// install returns the folder with Cassandra's jars.
+func install(ctx context.Context, progress func(format string, args ...any)) (string, error) {
+	jars, err := cached.Jars(ctx, "cassandra-"+Version, pom, func() {
+		progress("downloading Apache Cassandra %s (66 MB) with Maven, once", Version)
+	})
+	if errors.Is(err, exec.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return jars, err
+}
 
 // javaVersion is the only major version that these flags were tried with. Cassandra 5.0 runs on 11 too, not on later ones.
 const javaVersion = "17"
@@ -26,7 +44,7 @@ func java(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: Java %s is missing: %w (install it, or set JAVA_HOME)", ErrUnavailable, javaVersion, err)
 	}
-	out, err := run(ctx, exec.Command(path, "-version"))
+	out, err := process.Run(ctx, exec.Command(path, "-version"))
 	if err != nil {
 		return "", fmt.Errorf("%s -version: %w: %s", path, err, bytes.TrimSpace(out))
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-5f06b232/astra-go/internal/cql"
+	"github.com/seed-5f06b232/astra-go/internal/process"
 )
 
 // Node is one node of a cluster. Its methods are safe for concurrent use.
@@ -23,8 +24,8 @@ type Node struct {
 	addr       string
 	hostID     string
 
-	mu      sync.Mutex // held while the node starts or stops; guards process
-	process *process   // nil: stopped
+	mu      sync.Mutex       // held while the node starts or stops; guards process
+	process *process.Process // nil: stopped
 	running atomic.Bool
 }
 
@@ -45,7 +46,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.process == nil {
 		return nil
 	}
-	err := n.process.stop(ctx, 30*time.Second)
+	err := n.process.Stop(ctx, 30*time.Second)
 	n.process = nil
 	n.running.Store(false)
 	if err != nil {
@@ -109,7 +110,7 @@ func (n *Node) spawn() error {
 	defer log.Close()
 	cmd := exec.Command(n.java, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = n.dir, log, log
-	p, err := start(cmd)
+	p, err := process.Start(cmd)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (n *Node) spawn() error {
 // endProcess kills the node's process, if there is one.
 func (n *Node) endProcess() {
 	if n.process != nil {
-		n.process.kill()
+		n.process.Kill()
 		n.process = nil
 		n.running.Store(false)
 	}
@@ -166,8 +167,8 @@ func (n *Node) retry(ctx context.Context, what string, try func() error) error {
 			return nil
 		}
 		select {
-		case <-n.process.done:
-			return fmt.Errorf("node %s ended while it should run (%v); its log %s ends with\n%s", n.addr, n.process.err, n.Log(), n.logEnd())
+		case <-n.process.Done():
+			return fmt.Errorf("node %s ended while it should run (%v); its log %s ends with\n%s", n.addr, n.process.Err(), n.Log(), n.logEnd())
 		case <-n.cluster.closed:
 			return errClosed
 		case <-ctx.Done():
@@ -182,5 +183,5 @@ func (n *Node) logEnd() string {
 	if err != nil {
 		return err.Error()
 	}
-	return lastLines(log, 15)
+	return process.LastLines(log, 15)
 }
