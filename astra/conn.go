@@ -29,9 +29,10 @@ type conn struct {
 	token    token.Token // that gocql was given for this connection
 	opened   time.Time
 
-	startup  startup     // belongs to the reader
-	starting bool        // belongs to the reader: startup has not ended
-	heard    atomic.Bool // something has arrived
+	startup  startup               // belongs to the reader
+	starting bool                  // belongs to the reader: startup has not ended
+	heard    atomic.Bool           // something has arrived
+	refused  atomic.Pointer[error] // how the node answered gocql's first requests, if by an error
 
 	watching atomic.Bool  // REGISTER may still come
 	lastRead atomic.Int64 // time since opened
@@ -89,11 +90,16 @@ func (c *conn) readStartup(p []byte) {
 	}
 	c.starting = false
 	c.startup = startup{}
-	if refused != nil {
-		c.dialer.tokenRefused(c.attempt, c.token, refused)
-	} else {
+	switch {
+	case refused == nil:
 		c.dialer.tokenAccepted(c.attempt, c.token)
+		return
+	case errors.Is(refused, ErrUnauthenticated):
+		c.dialer.tokenRefused(c.attempt, c.token, refused)
+	default:
+		c.dialer.nodes.failed(c.attempt.hostID, c.attempt.listed(), refused)
 	}
+	c.refused.Store(&refused)
 }
 
 func (c *conn) readFailed(err error) error {

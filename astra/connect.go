@@ -141,16 +141,39 @@ func (o openingObserver) ObserveConnect(c gocql.ObservedConnect) {
 	if c.Err == nil {
 		return
 	}
-	err := c.Err
-	var refused *gocql.RequestErrCredentials
-	if errors.As(err, &refused) {
-		err = fmt.Errorf("%w (%q)", ErrUnauthenticated, refused.Message())
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.finished && !(errors.Is(o.dial, ErrUnauthenticated) && !errors.Is(err, ErrUnauthenticated)) {
+	if o.finished {
+		return
+	}
+	err := c.Err
+	var credentials *gocql.RequestErrCredentials
+	if refused := o.refusal(); refused != nil {
+		err = refused
+	} else if errors.As(err, &credentials) { // through another HostDialer than ours
+		err = fmt.Errorf("%w (%q)", ErrUnauthenticated, credentials.Message())
+	}
+	if !errors.Is(o.dial, ErrUnauthenticated) || errors.Is(err, ErrUnauthenticated) {
 		o.dial = err
 	}
+}
+
+// refusal returns the error by which a node has refused a connection. gocql takes some of these errors for a protocol version that is not
+// supported, and drops what they say. The lock is held.
+func (o *opening) refusal() error {
+	for dialed := range o.open {
+		c, ok := dialed.(*conn)
+		if !ok || c.refused.Load() == nil {
+			continue
+		}
+		delete(o.open, dialed)
+		err := *c.refused.Load()
+		if errors.Is(err, ErrUnauthenticated) {
+			return err
+		}
+		return &DialError{HostID: c.attempt.hostID, Addr: c.attempt.metadata.Data.ProxyAddr, Err: fmt.Errorf("the node refuses the connection: %w", err)}
+	}
+	return nil
 }
 
 // openingConviction gets the errors of pools that could not be filled: the only ones that tell that the keyspace cannot be used.

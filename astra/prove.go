@@ -20,7 +20,7 @@ func prove(ctx context.Context, conn *tls.Conn) error {
 	}
 	if err != nil {
 		conn.Close()
-		return fmt.Errorf("the node does not answer: %w", err)
+		return fmt.Errorf("the node does not serve: %w", err)
 	}
 	return nil
 }
@@ -38,9 +38,18 @@ func options(conn io.ReadWriter) error {
 		return err
 	}
 	h := cql.ParseHeader(&header)
-	if h.Opcode != cql.OpSupported || h.Length < 0 || h.Length > maxSupported {
+	if h.Length < 0 || h.Length > maxSupported {
 		return fmt.Errorf("it answers OPTIONS with %v of %d bytes", h.Opcode, h.Length)
 	}
-	_, err := io.CopyN(io.Discard, conn, int64(h.Length))
-	return err
+	body := make([]byte, h.Length)
+	if _, err := io.ReadFull(conn, body); err != nil {
+		return err
+	}
+	switch h.Opcode {
+	case cql.OpSupported:
+		return nil
+	case cql.OpError:
+		return fmt.Errorf("it answers OPTIONS with an error: %w", refusalOf(body))
+	}
+	return fmt.Errorf("it answers OPTIONS with %v", h.Opcode)
 }

@@ -2,6 +2,7 @@ package astra
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/seed-5f06b232/astra-go/internal/cql"
@@ -20,7 +21,7 @@ type startup struct {
 const maxRefusal = 512
 
 // observe takes the next bytes from the node. It returns done when the authentication has ended, with the node's error if that
-// is how it ended.
+// is how it ended. That a node does not speak gocql's version of the protocol is no error, since gocql may try another.
 func (s *startup) observe(p []byte) (done bool, err error) {
 	for len(p) > 0 {
 		if s.read < len(s.header) {
@@ -50,7 +51,10 @@ func (s *startup) observe(p []byte) (done bool, err error) {
 		case cql.OpReady, cql.OpAuthSuccess:
 			return true, nil
 		case cql.OpError:
-			return true, refusalError(s.body)
+			if len(s.body) >= 4 && binary.BigEndian.Uint32(s.body) == cql.CodeProtocol {
+				return true, nil
+			}
+			return true, refusalOf(s.body)
 		}
 	}
 	return false, nil
@@ -58,14 +62,18 @@ func (s *startup) observe(p []byte) (done bool, err error) {
 
 func (s *startup) opcode() cql.Opcode { return cql.Opcode(s.header[4]) }
 
-// refusalError returns ErrUnauthenticated with the node's words if the body of an ERROR refuses the credentials, else nil.
-func refusalError(body []byte) error {
-	if len(body) < 6 || binary.BigEndian.Uint32(body) != cql.CodeCredentials {
-		return nil
+// refusalOf returns what the body of an ERROR says in answer to the first requests of a connection. It is ErrUnauthenticated if it refuses the
+// token, for which Cassandra has two codes.
+func refusalOf(body []byte) error {
+	if len(body) < 6 {
+		return errors.New("an error without a text")
 	}
 	text := body[6:]
-	if n := int(binary.BigEndian.Uint16(body[4:])); n < len(text) {
-		text = text[:n]
+	text = text[:min(len(text), int(binary.BigEndian.Uint16(body[4:])), maxRefusal)]
+	switch code := binary.BigEndian.Uint32(body); code {
+	case cql.CodeCredentials, cql.CodeUnauthorized:
+		return fmt.Errorf("%w (%q)", ErrUnauthenticated, text)
+	default:
+		return fmt.Errorf("%q (CQL error 0x%04X)", text, code)
 	}
-	return fmt.Errorf("%w (%q)", ErrUnauthenticated, text)
 }

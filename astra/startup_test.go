@@ -22,6 +22,7 @@ func TestStartupEndsWithTheAuthentication(t *testing.T) {
 	authenticate := frame(cql.OpAuthenticate, cql.AppendString(nil, "org.apache.cassandra.auth.AstraAuthenticator"))
 	refused := frame(cql.OpError, cql.AppendError(nil, &cql.Error{Code: cql.CodeCredentials, Message: "Provided token is not valid"}))
 	long := frame(cql.OpError, cql.AppendError(nil, &cql.Error{Code: cql.CodeCredentials, Message: strings.Repeat("x", 5000)}))
+	unauthorized := frame(cql.OpError, cql.AppendError(nil, &cql.Error{Code: cql.CodeUnauthorized, Message: "no access to this datacenter"}))
 	protocol := frame(cql.OpError, cql.AppendError(nil, &cql.Error{Code: cql.CodeProtocol, Message: "Invalid or unsupported protocol version"}))
 	for name, test := range map[string]struct {
 		stream  []byte
@@ -31,7 +32,8 @@ func TestStartupEndsWithTheAuthentication(t *testing.T) {
 		"no authentication":  {bytes.Join([][]byte{supported, frame(cql.OpReady, nil)}, nil), ""},
 		"refused":            {bytes.Join([][]byte{supported, authenticate, refused}, nil), "Provided token is not valid"},
 		"refused at length":  {bytes.Join([][]byte{supported, long}, nil), "xxx"},
-		"another error":      {protocol, ""},
+		"not authorized":     {bytes.Join([][]byte{supported, authenticate, unauthorized}, nil), "no access"},
+		"another version":    {protocol, ""},
 		"an impossible size": {[]byte{0x84, 0, 0, 0, 6, 0xff, 0xff, 0xff, 0xff}, ""},
 	} {
 		for size := 1; size <= len(test.stream); size = size*3 + 1 {
@@ -53,6 +55,27 @@ func TestStartupEndsWithTheAuthentication(t *testing.T) {
 			if test.refused != "" && (!errors.Is(err, ErrUnauthenticated) || !strings.Contains(err.Error(), test.refused) || len(err.Error()) > 1000) {
 				t.Errorf("%s: error is %v", name, err)
 			}
+		}
+	}
+}
+
+// A refusal says what the node says, and is about the token only where the node says so.
+func TestRefusalOf(t *testing.T) {
+	t.Parallel()
+	whole := cql.AppendError(nil, &cql.Error{Code: cql.CodeServer, Message: "auth service is away"})
+	for name, test := range map[string]struct {
+		body []byte
+		want string
+	}{
+		"whole":     {whole, `"auth service is away" (CQL error 0x0000)`},
+		"cut":       {whole[:10], `"auth" (CQL error 0x0000)`},
+		"no text":   {whole[:6], `"" (CQL error 0x0000)`},
+		"truncated": {whole[:5], "an error without a text"},
+		"empty":     {nil, "an error without a text"},
+		"long":      {cql.AppendError(nil, &cql.Error{Code: cql.CodeServer, Message: strings.Repeat("x", 5000)}), `"` + strings.Repeat("x", maxRefusal) + `" (CQL error 0x0000)`},
+	} {
+		if err := refusalOf(test.body); err.Error() != test.want || errors.Is(err, ErrUnauthenticated) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
