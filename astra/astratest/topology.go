@@ -148,18 +148,26 @@ func (c *cluster) replace(r Replacement) (old, added []*Node) {
 // MoveNode gives the i-th of [Server.Nodes] another address, as a restart in another place does: its connections are closed, its host ID and
 // tokens stay. Clients that have registered with other nodes are told.
 func (s *Server) MoveNode(i int) {
-	c := s.cluster
-	c.mu.Lock()
-	n := c.nodes[i]
-	from := c.rpcAddr(n)
-	n.addr = c.newAddr()
-	to := c.rpcAddr(n)
-	c.mu.Unlock()
-	n.closeConns()
+	from, to := s.cluster.move(i)
 	if from != to {
 		announce(s.Nodes(), departure(from)...)
 	}
 	announce(s.Nodes(), arrival(to)...)
+}
+
+// MoveNodeQuietly is MoveNode of which clients are not told.
+func (s *Server) MoveNodeQuietly(i int) { s.cluster.move(i) }
+
+// move gives a node another address and returns what clients were and are told it is.
+func (c *cluster) move(i int) (from, to netip.Addr) {
+	c.mu.Lock()
+	n := c.nodes[i]
+	from = c.rpcAddr(n)
+	n.addr = c.newAddr()
+	to = c.rpcAddr(n)
+	c.mu.Unlock()
+	n.closeConns()
+	return from, to
 }
 
 // AddDatacenter adds nodes in another datacenter and returns them. The nodes of the local one have them as peers, but the metadata service

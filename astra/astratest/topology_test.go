@@ -157,6 +157,7 @@ func TestMoveNode(t *testing.T) {
 	moved, watcher := connectCQL(t, s, n), connectCQL(t, s, s.Nodes()[1])
 	watcher.register(cql.TopologyChange, cql.StatusChange)
 	from, id := n.Addr(), n.HostID()
+	s.MoveNodeQuietly(2) // not to be seen among the events
 	s.MoveNode(0)
 	if n.Addr() == from || n.HostID() != id {
 		t.Errorf("host ID %s at %v, and before that %s at %v", n.HostID(), n.Addr(), id, from)
