@@ -118,39 +118,34 @@ func TestForms(t *testing.T) {
 
 func TestZipGivesTheExactBytes(t *testing.T) {
 	t.Parallel()
-	packed := append(pack(t, files(t)), "a comment that no zip needs"...)
-	for name, data := range map[string][]byte{"bytes": packed, "base64": []byte(base64.StdEncoding.EncodeToString(packed)), "fixture": fixture(t)} {
-		b := must[*bundle.Bundle](t)(bundle.Parse(bytes.Clone(data)))
-		want := packed
-		if name == "fixture" {
-			want = data
-		}
+	packed := append(pack(t, files(t)), "data after the end"...)
+	check := func(t *testing.T, data, want []byte) {
+		b := must[*bundle.Bundle](t)(bundle.Parse(data))
+		clear(data) // Parse keeps no reference
 		if !bytes.Equal(b.Zip(), want) {
-			t.Errorf("%s: other bytes", name)
+			t.Error("other bytes")
 		}
-		b.Zip()[0] = 'x'
+		clear(b.Zip())
 		if !bytes.Equal(b.Zip(), want) {
-			t.Errorf("%s: Zip gave its own bytes away", name)
+			t.Error("Zip gave its own bytes away")
 		}
 	}
-	data := bytes.Clone(packed)
-	b := must[*bundle.Bundle](t)(bundle.Parse(data))
-	clear(data)
-	if !bytes.Equal(b.Zip(), packed) || b.CQLSHRC() == nil {
-		t.Error("Parse keeps its argument")
-	}
+	t.Run("bytes", func(t *testing.T) { check(t, bytes.Clone(packed), packed) })
+	t.Run("base64", func(t *testing.T) { check(t, []byte(base64.StdEncoding.EncodeToString(packed)), packed) })
+	t.Run("fixture", func(t *testing.T) { check(t, fixture(t), fixture(t)) })
 }
 
 func TestCQLSHRC(t *testing.T) {
 	t.Parallel()
 	all := files(t)
-	b := parse(t, all)
-	if got := b.CQLSHRC(); !bytes.Equal(got, all["cqlshrc"]) {
-		t.Errorf("got %q", got)
-	}
-	b.CQLSHRC()[0] = 'x'
-	if got := b.CQLSHRC(); !bytes.Equal(got, all["cqlshrc"]) {
-		t.Error("CQLSHRC gave its own bytes away")
+	for _, b := range []*bundle.Bundle{parse(t, all), must[*bundle.Bundle](t)(bundle.ParseFS(mapFS(all)))} {
+		if got := b.CQLSHRC(); !bytes.Equal(got, all["cqlshrc"]) {
+			t.Errorf("got %q", got)
+		}
+		b.CQLSHRC()[0] = 'x'
+		if got := b.CQLSHRC(); !bytes.Equal(got, all["cqlshrc"]) {
+			t.Error("CQLSHRC gave its own bytes away")
+		}
 	}
 	if got := parse(t, with(all, map[string][]byte{"cqlshrc": nil})).CQLSHRC(); got != nil {
 		t.Errorf("got %q from a bundle without", got)
@@ -226,6 +221,30 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	if _, err := bundle.Load(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("empty directory: %v", err)
+	}
+}
+
+// endless is a file system whose files never end.
+type endless struct{ fs.FS }
+
+type endlessFile struct{ fs.File }
+
+func (e endless) Open(name string) (fs.File, error) {
+	file, err := e.FS.Open(name)
+	return endlessFile{file}, err
+}
+
+func (endlessFile) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestEndlessFiles(t *testing.T) {
+	t.Parallel()
+	if _, err := bundle.ParseFS(endless{mapFS(files(t))}); err == nil || !strings.Contains(err.Error(), "config.json: has more than 65536 bytes") {
+		t.Error(err)
+	}
+	name := filepath.Join(t.TempDir(), "bundle.zip")
+	write(t, name, make([]byte, 2<<20))
+	if _, err := bundle.Load(name); err == nil || !strings.Contains(err.Error(), "has more than") {
+		t.Error(err)
 	}
 }
 

@@ -132,7 +132,7 @@ func readPKCS12(data []byte) (*pkcs12Parts, error) {
 		shown = append(shown, inner)
 	}
 	for _, der := range shown {
-		sum, err := sumIntegers(der, 0)
+		sum, err := sumIntegers(der)
 		if err != nil {
 			return nil, err
 		}
@@ -143,10 +143,7 @@ func readPKCS12(data []byte) (*pkcs12Parts, error) {
 
 // sumIntegers adds up all integers of a DER structure outside of octet strings. The numbers of rounds are among them; what else there is, versions
 // and key lengths, is small.
-func sumIntegers(der []byte, depth int) (int64, error) {
-	if depth > 32 {
-		return 0, errors.New("nested too deeply")
-	}
+func sumIntegers(der []byte) (int64, error) {
 	var sum int64
 	for len(der) > 0 {
 		var value asn1.RawValue
@@ -158,11 +155,11 @@ func sumIntegers(der []byte, depth int) (int64, error) {
 		var add int64
 		switch {
 		case value.IsCompound:
-			if add, err = sumIntegers(value.Bytes, depth+1); err != nil {
+			if add, err = sumIntegers(value.Bytes); err != nil {
 				return 0, err
 			}
 		case value.Class == asn1.ClassUniversal && value.Tag == asn1.TagInteger:
-			if len(value.Bytes) > 4 {
+			if len(value.Bytes) > 4 { // far above what is allowed, or below zero
 				return maxRounds + 1, nil
 			}
 			for _, b := range value.Bytes {

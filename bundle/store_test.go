@@ -148,6 +148,17 @@ func TestStoresWhoseNamesLie(t *testing.T) {
 	}
 }
 
+func TestAuthorityInIdentityStore(t *testing.T) {
+	t.Parallel()
+	c := contents()
+	jks := must[[]byte](t)(scb.IdentityJKS(c.Key, []*x509.Certificate{c.Certificate, c.CA}, c.KeyStorePassword))
+	b := parse(t, map[string][]byte{"config.json": config(t, nil), "identity.jks": jks})
+	handshake(t, b, astraServer(t))
+	if err := b.Verify(); err != nil {
+		t.Errorf("Verify: %v", err)
+	}
+}
+
 func TestStoreOfEveryKeyType(t *testing.T) {
 	t.Parallel()
 	s := astraServer(t)
@@ -176,7 +187,7 @@ func TestJKSAliasInCapitals(t *testing.T) {
 	if err := store.Store(&out, []byte(c.TrustStorePassword)); err != nil {
 		t.Fatal(err)
 	}
-	parse(t, with(files(t), map[string][]byte{"ca.crt": nil, "trustStore.jks": out.Bytes()}))
+	parse(t, with(files(t), map[string][]byte{"ca.crt": nil, "cert.pfx": nil, "trustStore.jks": out.Bytes()}))
 }
 
 // storeOnly is a bundle whose identity comes from one store.

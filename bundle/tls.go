@@ -84,8 +84,11 @@ func verifyNode(peer []*x509.Certificate, roots *x509.CertPool, name string) err
 	fail := func(err error) error {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: peer, Err: err}
 	}
+	if name == "" { // which would be any to crypto/x509
+		return fail(errors.New("neither the proxy nor the bundle has a host name"))
+	}
 	if len(peer) == 0 {
-		return fail(fmt.Errorf("the SNI proxy for %s sent no certificate", name))
+		return fail(fmt.Errorf("SNI proxy, expected to be %s: no certificate", name))
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range peer[1:] {

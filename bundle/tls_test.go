@@ -96,38 +96,39 @@ func TestNodeCertificateNames(t *testing.T) {
 		proxyHost  string
 		ok         bool
 	}{
-		"exact":                               {leaf: dns(astraHost), proxyHost: astraHost, ok: true},
-		"wildcard of one label":               {leaf: dns(wildcard), proxyHost: astraHost, ok: true},
-		"custom domain":                       {leaf: dns(wildcard, "*.example.com", "*.customdomain.com"), proxyHost: "db.customdomain.com", ok: true},
-		"proxy's name is not the bundle's":    {leaf: dns("proxy.test"), proxyHost: "proxy.test", ok: true},
-		"capitals in the proxy's name":        {leaf: dns(wildcard), proxyHost: strings.ToUpper(astraHost), ok: true},
-		"dot after the proxy's name":          {leaf: dns(wildcard), proxyHost: astraHost + ".", ok: true},
-		"no proxy's name":                     {leaf: dns(wildcard), ok: true},
-		"IPv4 proxy":                          {leaf: dns(wildcard), proxyHost: "192.0.2.1", ok: true},
-		"IPv6 proxy":                          {leaf: dns(wildcard), proxyHost: "2001:db8::1", ok: true},
-		"IPv6 proxy in brackets":              {leaf: dns(wildcard), proxyHost: "[2001:db8::1]", ok: true},
-		"IPv6 proxy with zone":                {leaf: dns(wildcard), proxyHost: "fe80::1%eth0", ok: true},
-		"both are one IPv4 address":           {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1", ok: true},
-		"both are IPv6 addresses":             {leaf: ips("2001:db8::1"), bundleHost: "[2001:db8::1]", proxyHost: "2001:db8::2", ok: true},
-		"wrong top-level domain":              {leaf: dns(wildcard), proxyHost: "x.db.astra.datastax.org"},
-		"wrong subdomain":                     {leaf: dns(wildcard), proxyHost: "x.app.astra.datastax.com"},
-		"wrong domain":                        {leaf: dns(wildcard), proxyHost: "x.db.astra.example.com"},
-		"wildcard of another domain":          {leaf: dns("*.example.com"), proxyHost: astraHost},
-		"wildcard for two labels":             {leaf: dns(wildcard), proxyHost: "a.b.db.astra.datastax.com"},
-		"wildcard for no label":               {leaf: dns(wildcard), proxyHost: "db.astra.datastax.com"},
-		"wildcard within a label":             {leaf: dns("x*.db.astra.datastax.com"), proxyHost: "xy.db.astra.datastax.com"},
-		"wildcard not on the left":            {leaf: dns("db.*.datastax.com"), proxyHost: "db.astra.datastax.com"},
-		"common name alone":                   {leaf: pki.Leaf{CommonName: astraHost, Server: true}, proxyHost: astraHost},
-		"common name beside others":           {leaf: pki.Leaf{CommonName: astraHost, DNSNames: []string{"other.test"}, Server: true}, proxyHost: astraHost},
-		"bundle's host for another proxy":     {leaf: dns(astraHost), proxyHost: "proxy.test"},
-		"host ID":                             {leaf: dns(hostID), proxyHost: astraHost},
-		"IPv4 proxy, its address alone":       {leaf: ips("192.0.2.1"), proxyHost: "192.0.2.1"},
-		"IPv4 proxy, another name":            {leaf: dns("other.test"), proxyHost: "192.0.2.1"},
-		"both are addresses, the proxy's":     {leaf: ips("192.0.2.2"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.2"},
-		"both are addresses, in a name":       {leaf: dns("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1"},
-		"proxy has a name, bundle an address": {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "proxy.test"},
-		"the address that is dialed":          {leaf: ips("127.0.0.1"), proxyHost: astraHost},
-		"no name":                             {leaf: pki.Leaf{Server: true}, proxyHost: astraHost},
+		"exact":                                {leaf: dns(astraHost), proxyHost: astraHost, ok: true},
+		"wildcard of one label":                {leaf: dns(wildcard), proxyHost: astraHost, ok: true},
+		"custom domain":                        {leaf: dns(wildcard, "*.example.com", "*.customdomain.com"), proxyHost: "db.customdomain.com", ok: true},
+		"proxy's name is not the bundle's":     {leaf: dns("proxy.test"), proxyHost: "proxy.test", ok: true},
+		"capitals in the proxy's name":         {leaf: dns(wildcard), proxyHost: strings.ToUpper(astraHost), ok: true},
+		"dot after the proxy's name":           {leaf: dns(wildcard), proxyHost: astraHost + ".", ok: true},
+		"no proxy's name":                      {leaf: dns(wildcard), ok: true},
+		"no proxy's name, another certificate": {leaf: dns("other.test")},
+		"IPv4 proxy":                           {leaf: dns(wildcard), proxyHost: "192.0.2.1", ok: true},
+		"IPv6 proxy":                           {leaf: dns(wildcard), proxyHost: "2001:db8::1", ok: true},
+		"IPv6 proxy in brackets":               {leaf: dns(wildcard), proxyHost: "[2001:db8::1]", ok: true},
+		"IPv6 proxy with zone":                 {leaf: dns(wildcard), proxyHost: "fe80::1%eth0", ok: true},
+		"both are one IPv4 address":            {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1", ok: true},
+		"both are IPv6 addresses":              {leaf: ips("2001:db8::1"), bundleHost: "[2001:db8::1]", proxyHost: "2001:db8::2", ok: true},
+		"wrong top-level domain":               {leaf: dns(wildcard), proxyHost: "x.db.astra.datastax.org"},
+		"wrong subdomain":                      {leaf: dns(wildcard), proxyHost: "x.app.astra.datastax.com"},
+		"wrong domain":                         {leaf: dns(wildcard), proxyHost: "x.db.astra.example.com"},
+		"wildcard of another domain":           {leaf: dns("*.example.com"), proxyHost: astraHost},
+		"wildcard for two labels":              {leaf: dns(wildcard), proxyHost: "a.b.db.astra.datastax.com"},
+		"wildcard for no label":                {leaf: dns(wildcard), proxyHost: "db.astra.datastax.com"},
+		"wildcard within a label":              {leaf: dns("x*.db.astra.datastax.com"), proxyHost: "xy.db.astra.datastax.com"},
+		"wildcard not on the left":             {leaf: dns("db.*.datastax.com"), proxyHost: "db.astra.datastax.com"},
+		"common name alone":                    {leaf: pki.Leaf{CommonName: astraHost, Server: true}, proxyHost: astraHost},
+		"common name beside others":            {leaf: pki.Leaf{CommonName: astraHost, DNSNames: []string{"other.test"}, Server: true}, proxyHost: astraHost},
+		"bundle's host for another proxy":      {leaf: dns(astraHost), proxyHost: "proxy.test"},
+		"host ID":                              {leaf: dns(hostID), proxyHost: astraHost},
+		"IPv4 proxy, its address alone":        {leaf: ips("192.0.2.1"), proxyHost: "192.0.2.1"},
+		"IPv4 proxy, another name":             {leaf: dns("other.test"), proxyHost: "192.0.2.1"},
+		"both are addresses, the proxy's":      {leaf: ips("192.0.2.2"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.2"},
+		"both are addresses, in a name":        {leaf: dns("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "192.0.2.1"},
+		"proxy has a name, bundle an address":  {leaf: ips("192.0.2.1"), bundleHost: "192.0.2.1", proxyHost: "proxy.test"},
+		"the address that is dialed":           {leaf: ips("127.0.0.1"), proxyHost: astraHost},
+		"no name":                              {leaf: pki.Leaf{Server: true}, proxyHost: astraHost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -415,6 +416,9 @@ func TestBundleOfNothing(t *testing.T) {
 		}
 		if _, err := s.dial(b.NodeTLSConfig(bundle.Node{HostID: hostID, ProxyHost: astraHost})); !unknownAuthority(err) {
 			t.Errorf("node: %v", err)
+		}
+		if _, err := s.dial(b.NodeTLSConfig(bundle.Node{HostID: hostID})); err == nil || !strings.Contains(err.Error(), "neither the proxy nor the bundle") {
+			t.Errorf("node without any name: %v", err)
 		}
 		if b.Host() != "" || b.Port() != 0 || b.CQLPort() != 0 || b.Keyspace() != "" || b.LocalDC() != "" || b.DatabaseID() != "" || b.Region() != "" {
 			t.Errorf("it says something: %v", b)

@@ -170,9 +170,16 @@ func TestVerifyDates(t *testing.T) {
 		time.Sleep(10 * 365 * 24 * time.Hour)
 		check("cert: download", "ca.crt: download the bundle again: x509: certificate has expired or is not yet valid: valid until 2010-01-01")
 	})
+	earlier := must[*pki.KeyPair](t)(sharedAuthority().Issue(pki.Leaf{
+		CommonName: "client", Client: true, NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(1, 0, 0),
+	}))
+	p := parts()
+	p.Certificate = earlier.CertPEM()
+	if err := must[*bundle.Bundle](t)(bundle.FromParts(p, earlier.KeyPEM())).Verify(); err != nil {
+		t.Errorf("dated before its authority: %v", err)
+	}
 	future := time.Now().AddDate(1, 0, 0)
 	client := must[*pki.KeyPair](t)(sharedAuthority().Issue(pki.Leaf{CommonName: "client", Client: true, NotBefore: future}))
-	p := parts()
 	p.Certificate = client.CertPEM()
 	b := must[*bundle.Bundle](t)(bundle.FromParts(p, client.KeyPEM()))
 	if got := findings(t, b); len(got) != 1 || !strings.Contains(got[0], "cert: is the clock right?") {
