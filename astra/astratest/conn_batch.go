@@ -55,7 +55,7 @@ func (c *conn) batchedPlan(entry cql.BatchEntry) (*plan, string, *cql.Error) {
 		p, text = prepared.current(c.node.cluster), prepared.text
 	}
 	switch {
-	case p.kind == readStatement, p.use != "":
+	case p.kind == readStatement, p.use != "", p.described != nil:
 		return nil, "", invalid("Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
 	case p.err != nil:
 		return nil, "", p.err

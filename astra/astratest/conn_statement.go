@@ -161,7 +161,13 @@ func (c *conn) execute(req *request, p *plan, text string, raw []byte) *cql.Erro
 		c.reply(req, cql.OpResult, cql.AppendString(cql.AppendInt(nil, cql.ResultSetKeyspace), p.use))
 		return nil
 	case p.system != nil:
-		return c.executeSystem(req, p)
+		rows, err := p.system.run(c.node.systemRows(p.system.table), c.params.Values)
+		if err != nil {
+			return err
+		}
+		return c.replySystemRows(req, p.columns, rows)
+	case p.described != nil:
+		return c.replySystemRows(req, p.columns, p.described.rows)
 	}
 	request, err := c.newRequest(req, p, text+string(raw), c.params.Values)
 	if err != nil {
@@ -178,14 +184,10 @@ func (c *conn) trace(req *request, text string) {
 	}
 }
 
-func (c *conn) executeSystem(req *request, p *plan) *cql.Error {
-	rows, err := p.system.run(c.node.systemRows(p.system.table), c.params.Values)
+func (c *conn) replySystemRows(req *request, columns []cql.Column, rows [][]any) *cql.Error {
+	encoded, err := encodePages(columns, &Result{Rows: rows})
 	if err != nil {
-		return err
-	}
-	encoded, failed := encodePages(p.columns, &Result{Rows: rows})
-	if failed != nil {
-		return protocolError(failed, 0)
+		return protocolError(err, 0)
 	}
 	return c.replyRows(req, encoded, &c.params)
 }

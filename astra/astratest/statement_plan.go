@@ -19,11 +19,12 @@ type plan struct {
 	columns      []cql.Column
 
 	// One of these answers.
-	err    *cql.Error
-	use    string // the keyspace of USE
-	system *selection
-	static *encodedRows
-	fn     func(*Request) (*Result, error)
+	err       *cql.Error
+	use       string // the keyspace of USE
+	system    *selection
+	described *description
+	static    *encodedRows
+	fn        func(*Request) (*Result, error)
 }
 
 type statementKind int
@@ -154,6 +155,13 @@ func (c *cluster) newPlan(keyspace, text string) *plan {
 		p.params, p.partitionKey, p.columns = p.system.params, p.system.partitionKey(), p.system.columns()
 		return p
 	}
+	if p.described, p.err = parseDescribe(text, c, keyspace); p.err != nil {
+		return p
+	}
+	if p.described != nil {
+		p.columns = p.described.columns
+		return p
+	}
 	p.err = &cql.Error{
 		Code:    cql.CodeServer,
 		Message: fmt.Sprintf("astratest: nothing is registered for this statement; call Server.Handle(%q, ...)", normalize(text)),
@@ -215,7 +223,7 @@ func parseUse(text string, s *schema) (string, *cql.Error) {
 	name, ok := l.name()
 	l.accept(";")
 	if !ok || l.next.kind != tokenEnd {
-		return "", &cql.Error{Code: cql.CodeSyntax, Message: fmt.Sprintf("line 1:%d no viable alternative at input '%s'", l.next.start, l.next.text)}
+		return "", syntaxError(l.next)
 	}
 	if s.keyspaces[name] == nil {
 		return "", invalid("Keyspace '%s' does not exist", name)

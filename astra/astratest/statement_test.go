@@ -434,6 +434,7 @@ func TestBatch(t *testing.T) {
 	c.expectError(batch(0, insert(1), plain("SELECT a FROM b")), cql.CodeInvalid, "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
 	c.expectError(batch(0, insert(1), plain("SELECT key FROM system.local")), cql.CodeInvalid, "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
 	c.expectError(batch(0, insert(1), plain("USE system")), cql.CodeInvalid, "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
+	c.expectError(batch(0, insert(1), plain("DESCRIBE KEYSPACES")), cql.CodeInvalid, "Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed.")
 	c.expectError(batch(0, insert(1), plain(insertItem)), cql.CodeInvalid, "There were 2 markers(?) in CQL but 0 bound variables")
 	c.expectError(batch(0, insert(1), plain(insertItem, []byte{1}, nil)), cql.CodeInvalid, "id: cql: 1 bytes as int: wrong length")
 	c.expectError(batch(0, insert(1), plain("DELETE FROM nothing")), cql.CodeServer, `astratest: nothing is registered for this statement; call Server.Handle("DELETE FROM nothing", ...)`)

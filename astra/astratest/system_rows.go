@@ -138,36 +138,43 @@ var schemaRows = map[string]func(*cluster, *keyspace) []systemRow{
 	"system_virtual_schema.columns": columnRows,
 }
 
-// tableRows has the options of tables as Cassandra 4.0 sets them where a
-// CREATE TABLE says nothing of them.
 func tableRows(_ *cluster, ks *keyspace) []systemRow {
 	var rows []systemRow
 	for _, t := range sorted(ks.tables) {
-		rows = append(rows, systemRow{
-			"keyspace_name":               ks.name,
-			"table_name":                  t.name,
-			"additional_write_policy":     "99p",
-			"bloom_filter_fp_chance":      0.01,
-			"caching":                     map[string]string{"keys": "ALL", "rows_per_partition": "NONE"},
-			"comment":                     t.comment,
-			"compaction":                  map[string]string{"class": "org.apache.cassandra.db.compaction.SizeTieredCompactionStrategy", "max_threshold": "32", "min_threshold": "4"},
-			"compression":                 map[string]string{"chunk_length_in_kb": "16", "class": "org.apache.cassandra.io.compress.LZ4Compressor"},
-			"crc_check_chance":            1.0,
-			"dclocal_read_repair_chance":  0.0,
-			"default_time_to_live":        t.timeToLive,
-			"extensions":                  map[string][]byte{},
-			"flags":                       []string{"compound"},
-			"gc_grace_seconds":            t.gcGrace,
-			"id":                          t.id,
-			"max_index_interval":          2048,
-			"memtable_flush_period_in_ms": 0,
-			"min_index_interval":          128,
-			"read_repair":                 "BLOCKING",
-			"read_repair_chance":          0.0,
-			"speculative_retry":           "99p",
-		})
+		row := t.options()
+		row["keyspace_name"] = ks.name
+		row["table_name"] = t.name
+		row["id"] = t.id
+		row["flags"] = []string{"compound"}
+		row["dclocal_read_repair_chance"] = 0.0
+		row["read_repair_chance"] = 0.0
+		rows = append(rows, row)
 	}
 	return rows
+}
+
+// options returns the options of a table: those that Cassandra 4.0 sets where
+// a CREATE TABLE says nothing of them, and the few that it may say.
+func (t *table) options() systemRow {
+	return systemRow{
+		"additional_write_policy": "99p",
+		"bloom_filter_fp_chance":  0.01,
+		"caching":                 map[string]string{"keys": "ALL", "rows_per_partition": "NONE"},
+		"comment":                 t.comment,
+		"compaction": map[string]string{
+			"class": "org.apache.cassandra.db.compaction.SizeTieredCompactionStrategy", "max_threshold": "32", "min_threshold": "4",
+		},
+		"compression":                 map[string]string{"chunk_length_in_kb": "16", "class": "org.apache.cassandra.io.compress.LZ4Compressor"},
+		"crc_check_chance":            1.0,
+		"default_time_to_live":        t.timeToLive,
+		"extensions":                  map[string][]byte{},
+		"gc_grace_seconds":            t.gcGrace,
+		"max_index_interval":          2048,
+		"memtable_flush_period_in_ms": 0,
+		"min_index_interval":          128,
+		"read_repair":                 "BLOCKING",
+		"speculative_retry":           "99p",
+	}
 }
 
 func columnRows(_ *cluster, ks *keyspace) []systemRow {

@@ -103,7 +103,7 @@ func (p *selectParser) fail(err *cql.Error) {
 }
 
 func (p *selectParser) failSyntax() {
-	p.fail(&cql.Error{Code: cql.CodeSyntax, Message: fmt.Sprintf("line 1:%d no viable alternative at input '%s'", p.next.start, p.next.text)})
+	p.fail(syntaxError(p.next))
 }
 
 func (p *selectParser) column() column {
@@ -416,6 +416,11 @@ func (c *condition) matches(row systemRow, accepted [][]byte) bool {
 		}
 	}
 	return false
+}
+
+// syntaxError tells which token it is where parsing ended.
+func syntaxError(t cqlToken) *cql.Error {
+	return &cql.Error{Code: cql.CodeSyntax, Message: fmt.Sprintf("line 1:%d no viable alternative at input '%s'", t.start, t.text)}
 }
 
 func invalid(format string, args ...any) *cql.Error {

@@ -23,7 +23,7 @@ func (c *cluster) addNodes(datacenter string, count int) []*Node {
 		rack := fmt.Sprintf("rack%d", 1+i%3)
 		added[i] = c.newNode(datacenter, rack, c.newAddr(), tokens[i])
 	}
-	c.nodes = slices.Concat(c.nodes, added)
+	c.statements.change(func() { c.nodes = slices.Concat(c.nodes, added) }) // what DESCRIBE tells of replicas changes
 	return added
 }
 
