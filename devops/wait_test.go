@@ -96,6 +96,25 @@ func TestWaitActiveBearsFailures(t *testing.T) {
 	})
 }
 
+// The two minutes begin anew with each answer.
+func TestWaitActiveBearsTwoOutages(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.SetStatus("RESIZING")
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		for _, at := range []time.Duration{0, 2 * time.Minute} {
+			time.AfterFunc(at, func() { s.DevOps().Intercept("GET", -1, answer(503, "text/plain", "away")) })
+			time.AfterFunc(at+90*time.Second, func() { s.DevOps().Intercept("GET", 0, nil) })
+		}
+		time.AfterFunc(4*time.Minute, s.Wake)
+		time.Sleep(time.Nanosecond) // let the first outage begin
+		if _, err := newClient(t, s).WaitActive(ctx(t), s.DatabaseID, nil); err != nil {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+	})
+}
+
 func TestWaitActiveGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
