@@ -1,15 +1,10 @@
 package merging
 
-import "encoding/binary"
-
-const (
-	frameHeader = 9         // of protocol versions 3 and 4: version, flags, stream (2), opcode, length (4)
-	maxBody     = 256 << 20 // the protocol's limit
-)
+import "github.com/seed-5f06b232/astra-go/internal/cql"
 
 // frames counts answers in a stream of CQL frames.
 type frames struct {
-	header  [frameHeader]byte
+	header  [cql.HeaderSize]byte
 	have    int  // bytes of header
 	body    int  // bytes of the current body that are still to come
 	unknown bool // the stream is something else
@@ -27,17 +22,17 @@ func (f *frames) count(p []byte) (answers int64) {
 		n := copy(f.header[f.have:], p)
 		f.have += n
 		p = p[n:]
-		if f.have < frameHeader {
+		if f.have < cql.HeaderSize {
 			break
 		}
 		f.have = 0
-		version, stream, length := f.header[0], int16(binary.BigEndian.Uint16(f.header[2:])), binary.BigEndian.Uint32(f.header[5:])
-		if version != 0x83 && version != 0x84 || length > maxBody {
+		h := cql.ParseHeader(&f.header)
+		if !h.Response || h.Version > cql.Version || h.Length < 0 || h.Length > cql.MaxBody {
 			f.unknown = true
 			break
 		}
-		f.body = int(length)
-		if stream >= 0 {
+		f.body = int(h.Length)
+		if h.Stream != cql.EventStream {
 			answers++
 		}
 	}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// openJob has a client get from the bundle's bytes to the first row.
+type openJob struct {
+	Client client
+}
+
+type openResult struct {
+	FirstRow float64 // milliseconds
+}
+
+func open(ctx context.Context, j openJob) (openResult, error) {
+	begin := time.Now()
+	session, err := j.Client.connect(ctx)
+	if err != nil {
+		return openResult{}, err
+	}
+	defer session.Close()
+	var value string
+	if err := session.Query(selectValue, "key-1").ScanContext(ctx, &value); err != nil {
+		return openResult{}, err
+	}
+	took := time.Since(begin)
+	time.Sleep(300 * time.Millisecond) // for the connections that no row has to wait for
+	return openResult{microseconds(took) / 1000}, nil
+}
+
+// idleJob has a client keep connections that do nothing.
+type idleJob struct {
+	Client client
+	Nodes  int
+}
+
+type idleResult struct {
+	Memory float64 // KiB a connection, heap and stacks
+}
+
+func idle(ctx context.Context, j idleJob) (idleResult, error) {
+	before := memory()
+	session, err := j.Client.connect(ctx)
+	if err != nil {
+		return idleResult{}, err
+	}
+	defer session.Close()
+	// What a connection needs for work it should not keep.
+	busy := loadJob{Client: j.Client, Workers: 1024}
+	if _, err := busy.run(ctx, session, time.Second); err != nil {
+		return idleResult{}, err
+	}
+	conns := float64(j.Nodes*j.Client.NumConns + 1)
+	return idleResult{(memory() - before) / 1024 / conns}, nil
+}
+
+// memory returns the bytes of heap and stacks in use.
+func memory() float64 {
+	for range 3 {
+		runtime.GC() // twice for what pools keep
+		time.Sleep(100 * time.Millisecond)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc + m.StackInuse)
+}
