@@ -30,7 +30,7 @@ import (
 //	back-off of a node that fails    50 to 250 ms     1 s if the metadata does not list it; 5 s for a refused token
 //	RecoveryWait                     2 s              long enough for every fault but an outage
 //	read-idle limit                  10.5 s           two missed heartbeats of gocql, which sends one every 5 s
-//	unacknowledged data (Linux)      5 s              TCP_USER_TIMEOUT
+//	unacknowledged data (Linux)      4 s              TCP_USER_TIMEOUT, which ends a connection within 5 s
 //	ProtoVersion                     4                Astra's; a discovery costs up to two dials
 //	Consistency                      LOCAL_QUORUM     Astra refuses writes at ANY, ONE and LOCAL_ONE; QUORUM crosses regions
 //	NumConns                         2 a node         more do not make it faster
