@@ -235,6 +235,7 @@ func printEverything(t *testing.T, s *astratest.Server) {
 		t.Fatalf("only %d secrets were planted and %d bytes printed", len(h.secrets), len(text))
 	}
 	for secret, what := range h.secrets {
+		secret = secret[max(0, len(secret)-30):] // enough to tell, and quick to look for
 		for _, form := range []string{secret, fmt.Sprintf("%x", secret)} {
 			if i := strings.Index(text, form); i >= 0 {
 				t.Errorf("a %s was printed after …%q", what, text[max(0, i-200):i])
