@@ -45,7 +45,7 @@ type Error struct {
 	Op         string // such as "list databases"
 	StatusCode int    // of the last answer; 0 if there was none
 	Code       int    // Astra's number of the error, such as 340018; 0 if the answer had none
-	Message    string // what the answer said, on one line of 300 bytes at most, without secrets; may be empty
+	Message    string // what is wrong, on one line, without secrets; of what an answer said, up to 300 bytes; may be empty
 	RequestID  string // of the last answer, if it had one
 	Attempts   int    // how often the request was sent; 0: never
 
@@ -143,7 +143,7 @@ func describe(contentType string, body []byte) described {
 		}
 		return described{message: "an answer in unknown JSON"}
 	case isHTML(media, text):
-		return described{message: "an HTML page in place of the API's answer, from a proxy or gateway" + htmlTitle(text)}
+		return described{message: tidy("an HTML page in place of the API's answer, from a proxy or gateway" + htmlTitle(text))}
 	case text[0] == '<':
 		return describeXML(text)
 	}
@@ -211,7 +211,7 @@ var titleTag = regexp.MustCompile(`(?is)<title[^>]*>([^<]*)</title>`)
 
 func htmlTitle(page []byte) string {
 	if m := titleTag.FindSubmatch(page); m != nil && len(bytes.TrimSpace(m[1])) > 0 {
-		return ": " + tidy(string(m[1]))
+		return ": " + string(m[1])
 	}
 	return ""
 }
