@@ -156,7 +156,7 @@ func TestEncodeErrors(t *testing.T) {
 		typ string
 		v   any
 	}{
-		{"int", "1"}, {"int", 1 << 40}, {"tinyint", 128}, {"tinyint", uint64(math.MaxUint64)}, {"bigint", 1.5},
+		{"int", "1"}, {"int", int64(1) << 40}, {"tinyint", 128}, {"tinyint", uint64(math.MaxUint64)}, {"bigint", 1.5},
 		{"text", 1}, {"boolean", "true"}, {"float", "1"}, {"varint", "1"}, {"decimal", 1}, {"decimal", "1e5"}, {"decimal", "."},
 		{"uuid", "x"}, {"uuid", strings.Repeat("x", 36)}, {"uuid", [4]byte{}}, {"inet", "x"}, {"inet", netip.Addr{}}, {"inet", net.IP{1}},
 		{"timestamp", "now"}, {"date", "tomorrow"}, {"date", time.Date(9e6, 1, 1, 0, 0, 0, 0, time.UTC)}, {"time", -time.Second},
