@@ -74,9 +74,9 @@ func (c *contents) proxyName(node Node) string {
 //  1. The server name sent (SNI) is the node's host ID. No certificate has it as its name, so it is not compared with any.
 //  2. The chain must end in an authority of the bundle, and in no other, whatever the system trusts. The server need not send that authority. The
 //     certificate must be valid now and be made for servers: the client certificate of another bundle comes from the same authority.
-//  3. The certificate must have one name, exactly one is accepted: the host of the proxy that the metadata service stated over a connection that was
-//     itself verified. Where that is an IP address, it is the bundle's host, since Astra's certificates have no addresses; where the bundle's
-//     host is an address as well, the certificate must have that one.
+//  3. Exactly one name is accepted: the host of the proxy that the metadata service stated over a connection that was itself verified. Where that is
+//     an IP address, it is the bundle's host, since Astra's certificates have no addresses; where the bundle's host is an address as well, the
+//     certificate must have that address.
 //  4. Names are those of the subject alternative name extension; a wildcard stands for one label. A common name is not looked at.
 //  5. The address that is dialed does not matter: names resolve to several, private links and tunnels to others.
 //  6. Resumed connections are verified like others, with the certificates of the session.
