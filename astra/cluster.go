@@ -3,6 +3,7 @@ package astra
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"time"
 
@@ -77,7 +78,12 @@ func (d *Dialer) acceptHost(h *gocql.HostInfo) bool {
 	if d.isLocal(h) {
 		return true
 	}
-	d.config.Logger.Debug("A node in a remote datacenter is left out.", "host_id", h.HostID(), "datacenter", h.DataCenter(), "local", d.localDC())
+	m, level := d.lastMetadata(), slog.LevelDebug
+	if m.lists(h.HostID()) {
+		level = slog.LevelWarn // the service contradicts the node
+	}
+	d.config.Logger.Log(context.Background(), level, "A node in a remote datacenter is left out.",
+		"host_id", h.HostID(), "datacenter", h.DataCenter(), "local", m.LocalDC)
 	return false
 }
 

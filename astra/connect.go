@@ -54,10 +54,16 @@ type opening struct {
 	open     map[net.Conn]struct{} // what was dialed
 	dial     error                 // the last connection that failed, which tells most
 	keyspace error
+	filtered *gocql.HostInfo // the last that the HostFilter did not accept
+	localDC  string          // at that time
 }
 
 // attach puts the opening between a configuration and its parts. They go on through it when the session is open.
 func (o *opening) attach(c *gocql.ClusterConfig) {
+	if c.HostFilter != nil {
+		d, _ := c.HostDialer.(*Dialer)
+		c.HostFilter = openingFilter{c.HostFilter, d, o}
+	}
 	if c.HostDialer != nil {
 		c.HostDialer = openingDialer{c.HostDialer, o}
 	}
@@ -92,10 +98,21 @@ func (o *opening) finish() {
 func (o *opening) cause() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.keyspace != nil {
+	switch {
+	case o.keyspace != nil:
 		return o.keyspace
+	case o.dial == nil && o.filtered != nil: // gocql gives up when it has not accepted the first node
+		return filterError(o.filtered, o.localDC)
 	}
 	return o.dial
+}
+
+func filterError(h *gocql.HostInfo, localDC string) error {
+	if localDC != "" && localDC != h.DataCenter() {
+		return fmt.Errorf("the metadata service says that the local datacenter is %q, but its contact point %s is in %q: is the bundle that of the right region?",
+			localDC, h.HostID(), h.DataCenter())
+	}
+	return fmt.Errorf("the HostFilter of the configuration does not accept node %s in datacenter %q", h.HostID(), h.DataCenter())
 }
 
 type openingDialer struct {
@@ -126,6 +143,28 @@ func (d openingDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*goc
 		}
 	}
 	return dialed, nil
+}
+
+// openingFilter gets the hosts that are not accepted.
+type openingFilter struct {
+	gocql.HostFilter
+	dialer *Dialer // nil: another HostDialer is in place
+	*opening
+}
+
+func (f openingFilter) Accept(h *gocql.HostInfo) bool {
+	if f.HostFilter.Accept(h) {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.finished {
+		f.filtered = h
+		if f.dialer != nil {
+			f.localDC = f.dialer.localDC()
+		}
+	}
+	return false
 }
 
 // openingObserver gets the errors of connections before gocql makes text of them.

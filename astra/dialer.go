@@ -193,16 +193,20 @@ func (d *Dialer) dialAny(ctx context.Context, e *endpoint) (n nodeConn, addr str
 			return n, addr, cmp.Or(err, whereErr)
 		}
 		addr = v.Data.ProxyAddr
-		n, err = d.contactPoints.Dial(ctx, v.Data.ContactPoints, func(ctx context.Context, hostID string) (nodeConn, error) {
+		conn, dialErr := d.contactPoints.Dial(ctx, v.Data.ContactPoints, func(ctx context.Context, hostID string) (nodeConn, error) {
 			n, err := d.try(ctx, attempt{hostID: hostID, endpoint: e, metadata: v})
 			if err == nil {
 				err = prove(ctx, n.Conn)
 			}
 			return n, err
 		})
-		if err == nil {
-			return n, addr, nil
+		if dialErr == nil {
+			return conn, addr, nil
 		}
+		if err != nil && ctx.Err() != nil {
+			return n, addr, fmt.Errorf("%w; before that: %w", dialErr, err) // the time was up before this round could tell anything
+		}
+		err = dialErr
 		e.newer(ctx, v)
 		if round == 2 && d.handshake.Load() == 0 {
 			return n, addr, err // it has never worked: say why soon
@@ -297,18 +301,21 @@ func (d *Dialer) current(ctx context.Context) (*endpoint, error) {
 }
 
 // localDC returns the datacenter that is local, or "" if the metadata service has not been asked yet.
-func (d *Dialer) localDC() string {
+func (d *Dialer) localDC() string { return d.lastMetadata().LocalDC }
+
+// lastMetadata returns what the metadata service told last, which is nothing if it has not been asked yet.
+func (d *Dialer) lastMetadata() *Metadata {
 	d.mu.Lock()
 	e := d.endpoint
 	d.mu.Unlock()
 	if e == nil {
-		return ""
+		return new(Metadata)
 	}
 	v, ok := e.metadata.Peek()
 	if !ok {
-		return ""
+		return new(Metadata)
 	}
-	return v.Data.LocalDC
+	return v.Data
 }
 
 // hungUp notes that a node ended a connection before it said anything.
