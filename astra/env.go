@@ -17,7 +17,7 @@ var (
 	bundlePathVariables   = []string{"ASTRA_DB_SECURE_BUNDLE_PATH", "ASTRA_SECURE_BUNDLE_PATH", "ASTRA_BUNDLE"}
 	bundleBase64Variables = []string{"ASTRA_DB_SECURE_BUNDLE_BASE64", "ASTRA_DB_SECURE_BUNDLE_B64", "ASTRA_SECURE_BUNDLE_BASE64",
 		"ASTRA_SECURE_BUNDLE_B64", "ASTRA_BUNDLE_B64"}
-	databaseVariables = []string{"ASTRA_DB_ID", "ASTRA_DATABASE_ID", "ASTRA_DB_NAME"}
+	databaseVariables = []string{"ASTRA_DB_ID", "ASTRA_DB_DATABASE_ID", "ASTRA_DATABASE_ID", "ASTRA_DB_NAME"}
 )
 
 // ConfigFromEnv returns a Config that the environment describes. Variables that are empty count as not set. Those that
@@ -27,7 +27,7 @@ var (
 //	the bundle       ASTRA_DB_SECURE_BUNDLE_PATH, ASTRA_SECURE_BUNDLE_PATH, ASTRA_BUNDLE: a file, read again when it changes; else
 //	                 ASTRA_DB_SECURE_BUNDLE_BASE64, ASTRA_DB_SECURE_BUNDLE_B64, ASTRA_SECURE_BUNDLE_BASE64, ASTRA_SECURE_BUNDLE_B64,
 //	                 ASTRA_BUNDLE_B64: the zip in base64; else
-//	                 ASTRA_DB_ID, ASTRA_DATABASE_ID, ASTRA_DB_NAME: the ID or name of the database, for the DevOps API, with
+//	                 ASTRA_DB_ID, ASTRA_DB_DATABASE_ID, ASTRA_DATABASE_ID, ASTRA_DB_NAME: the ID or name of the database, for the DevOps API, with
 //	  the region     ASTRA_DB_REGION; without it the primary region
 //	  its token      what token.EnvDevOps reads: ASTRA_API_TOKEN, ASTRA_ORG_TOKEN, or the token above
 //	  its address    ASTRA_API_URL; without it Astra's
