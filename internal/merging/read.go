@@ -1,6 +1,7 @@
 package merging
 
 import (
+	"cmp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -21,28 +22,36 @@ type readSide struct {
 
 // Read reads from the connection below.
 func (c *Conn) Read(p []byte) (int, error) {
-	r := &c.reads
-	r.reader.Lock()
-	defer r.reader.Unlock()
-	if r.batch.Load() > 1 {
-		runtime.Gosched()
-	}
-	if err := r.begin(c.conn.SetReadDeadline); err != nil {
-		return 0, err
+	// It has no variables of its own: the goroutine that waits here, one for each connection, would need a larger stack for them.
+	if err := c.beginRead(); err != nil {
+		return 0, c.endRead(nil, err)
 	}
 	n, err := c.conn.Read(p)
+	return n, c.endRead(p[:n], err)
+}
+
+func (c *Conn) beginRead() error {
+	r := &c.reads
+	r.reader.Lock()
+	if r.batch.Load() > 1 {
+		runtime.Gosched() // to those who have just got answers
+	}
+	return r.begin(c.conn.SetReadDeadline)
+}
+
+func (c *Conn) endRead(p []byte, err error) error {
+	r := &c.reads
+	defer r.reader.Unlock()
 	r.end()
-	answers := r.answers.count(p[:n])
+	answers := r.answers.count(p)
 	r.batch.Store(answers)
 	c.inFlight.Add(-answers)
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err != nil {
-			err = c.err
-		}
+	if err == nil {
+		return nil
 	}
-	return n, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.err, err)
 }
 
 // begin sets the deadline that was asked for. Drivers ask for two or three of them a frame and read many frames at once, so they are
