@@ -27,6 +27,17 @@ type client struct {
 
 // connect returns a session. It starts with the bundle's bytes, as a program does.
 func (c client) connect(ctx context.Context) (*gocql.Session, error) {
+	cluster, err := c.cluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Name == plain {
+		return cluster.CreateSession()
+	}
+	return astra.Connect(ctx, cluster)
+}
+
+func (c client) cluster(ctx context.Context) (*gocql.ClusterConfig, error) {
 	b, err := bundle.Parse(c.Bundle)
 	if err != nil {
 		return nil, err
@@ -50,8 +61,5 @@ func (c client) connect(ctx context.Context) (*gocql.Session, error) {
 	if c.NumConns > 0 {
 		cluster.NumConns = c.NumConns
 	}
-	if c.Name == plain {
-		return cluster.CreateSession()
-	}
-	return astra.Connect(ctx, cluster)
+	return cluster, nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime"
+	"runtime/pprof"
 	"time"
 )
 
@@ -33,16 +35,17 @@ func open(ctx context.Context, j openJob) (openResult, error) {
 
 // idleJob has a client keep connections that do nothing.
 type idleJob struct {
-	Client client
-	Nodes  int
+	Client  client
+	Nodes   int
+	Profile string // name of a file for a heap profile; empty: none
 }
 
 type idleResult struct {
-	Memory float64 // KiB a connection, heap and stacks
+	Heap, Stacks float64 // KiB a connection
 }
 
 func idle(ctx context.Context, j idleJob) (idleResult, error) {
-	before := memory()
+	heap, stacks := memory()
 	session, err := j.Client.connect(ctx)
 	if err != nil {
 		return idleResult{}, err
@@ -53,17 +56,28 @@ func idle(ctx context.Context, j idleJob) (idleResult, error) {
 	if _, err := busy.run(ctx, session, time.Second); err != nil {
 		return idleResult{}, err
 	}
+	heapThen, stacksThen := memory()
+	if j.Profile != "" {
+		f, err := os.Create(j.Profile)
+		if err != nil {
+			return idleResult{}, err
+		}
+		defer f.Close()
+		if err := pprof.WriteHeapProfile(f); err != nil {
+			return idleResult{}, err
+		}
+	}
 	conns := float64(j.Nodes*j.Client.NumConns + 1)
-	return idleResult{(memory() - before) / 1024 / conns}, nil
+	return idleResult{(heapThen - heap) / conns, (stacksThen - stacks) / conns}, nil
 }
 
-// memory returns the bytes of heap and stacks in use.
-func memory() float64 {
+// memory returns the KiB of heap and of stacks in use.
+func memory() (heap, stacks float64) {
 	for range 3 {
 		runtime.GC() // twice for what pools keep
 		time.Sleep(100 * time.Millisecond)
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc + m.StackInuse)
+	return float64(m.HeapAlloc) / 1024, float64(m.StackInuse) / 1024
 }

@@ -19,6 +19,8 @@ var parts = []part{
 	{"write", "Writes of large values, 4 writers", measureWrites},
 	{"open", "From the bundle's bytes to the first row, RSA certificates", measureOpen},
 	{"idle", "Memory of idle connections", measureIdle},
+	{"route", "Statements that reach the replica of their key, 6 nodes, 1 replica", measureRoute},
+	{"scale", "Many nodes, many sessions of one configuration", measureScale},
 }
 
 var clients = []string{plain, withAstra}
@@ -111,30 +113,23 @@ func measureOpen(ctx context.Context, s settings) error {
 		return err
 	}
 	took := make(map[string][]float64)
-	counts := make(map[string]string)
+	seen := make(map[string]counts)
 	err = rounds(3*s.rounds, clients, func(name string) error {
-		before, err := server.stats()
-		if err != nil {
-			return err
-		}
 		var r openResult
-		if err := do(ctx, job{Open: &openJob{client{Name: name, Bundle: server.Bundle, Token: server.Token}}}, &r); err != nil {
-			return err
-		}
-		after, err := server.stats()
-		if err != nil {
-			return err
-		}
+		var err error
+		seen[name], err = server.during(func() error {
+			return do(ctx, job{Open: &openJob{client{Name: name, Bundle: server.Bundle, Token: server.Token}}}, &r)
+		})
 		took[name] = append(took[name], r.FirstRow)
-		counts[name] = fmt.Sprintf("%d dials, %d of them resumed, %d metadata requests", after.Dials-before.Dials,
-			after.Resumed-before.Resumed, after.MetadataRequests-before.MetadataRequests)
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, name := range clients {
-		fmt.Fprintf(s.out, "  %-12s %6.1f ms  ratio %.2f  %s\n", name, median(took[name]), medianRatio(took[name], took[plain]), counts[name])
+		c := seen[name]
+		fmt.Fprintf(s.out, "  %-12s %6.1f ms  ratio %.2f  %d dials, %d TLS sessions resumed, %d metadata requests\n",
+			name, median(took[name]), medianRatio(took[name], took[plain]), c.Dials, c.Resumed, c.MetadataRequests)
 	}
 	return server.stop()
 }
@@ -144,18 +139,64 @@ func measureIdle(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	used := make(map[string][]float64)
+	heaps, stacks, sums := make(map[string][]float64), make(map[string][]float64), make(map[string][]float64)
 	err = rounds(min(s.rounds, 3), clients, func(name string) error {
+		j := idleJob{Client: client{Name: name, Bundle: server.Bundle, Token: server.Token, NumConns: 50}, Nodes: s.nodes}
+		if s.profile != "" {
+			j.Profile = fmt.Sprintf("%s-%s-idle.prof", s.profile, name)
+		}
 		var r idleResult
-		err := do(ctx, job{Idle: &idleJob{client{Name: name, Bundle: server.Bundle, Token: server.Token, NumConns: 50}, s.nodes}}, &r)
-		used[name] = append(used[name], r.Memory)
+		err := do(ctx, job{Idle: &j}, &r)
+		heaps[name] = append(heaps[name], r.Heap)
+		stacks[name] = append(stacks[name], r.Stacks)
+		sums[name] = append(sums[name], r.Heap+r.Stacks)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, name := range clients {
-		fmt.Fprintf(s.out, "  %-12s %6.1f KiB a connection  ratio %.2f\n", name, median(used[name]), medianRatio(used[name], used[plain]))
+		fmt.Fprintf(s.out, "  %-12s %6.1f KiB of heap and %.1f of stacks a connection  ratio %.2f\n",
+			name, median(heaps[name]), median(stacks[name]), medianRatio(sums[name], sums[plain]))
 	}
 	return server.stop()
+}
+
+func measureRoute(ctx context.Context, s settings) error {
+	server, err := startServer(ctx, serverJob{Nodes: 6, RSA: s.rsa})
+	if err != nil {
+		return err
+	}
+	for _, name := range clients {
+		c, err := server.during(func() error {
+			return do(ctx, job{Route: &routeJob{client{Name: name, Bundle: server.Bundle, Token: server.Token}}}, new(routeResult))
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "  %-12s %d of %d\n", name, c.Replica, c.Routed)
+	}
+	return server.stop()
+}
+
+func measureScale(ctx context.Context, s settings) error {
+	fmt.Fprintf(s.out, "  %5s %8s | %7s %8s %9s | %7s %s\n", "nodes", "sessions", "dials", "resumed", "metadata", "s", "KiB a session")
+	for _, size := range []struct{ nodes, sessions int }{{3, 1}, {30, 1}, {300, 1}, {3, 100}, {3, 1000}} {
+		server, err := startServer(ctx, serverJob{Nodes: size.nodes, RSA: s.rsa})
+		if err != nil {
+			return err
+		}
+		var r scaleResult
+		c, err := server.during(func() error {
+			return do(ctx, job{Scale: &scaleJob{client{Name: withAstra, Bundle: server.Bundle, Token: server.Token}, size.sessions, size.nodes}}, &r)
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "  %5d %8d | %7d %8d %9d | %7.2f %7.0f\n", size.nodes, size.sessions, c.Dials, c.Resumed, c.MetadataRequests, r.Seconds, r.Memory)
+		if err := server.stop(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

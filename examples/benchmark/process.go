@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"time"
-
-	"github.com/seed-5f06b232/astra-go/astra/astratest"
 )
 
 // Server and clients are processes of their own, made of this program, so that neither's work is counted as the other's.
@@ -20,6 +18,8 @@ type job struct {
 	Load   *loadJob
 	Open   *openJob
 	Idle   *idleJob
+	Route  *routeJob
+	Scale  *scaleJob
 }
 
 // runJob does the job that was read from the standard input.
@@ -40,6 +40,10 @@ func runJob(ctx context.Context, in io.Reader, out io.Writer) error {
 		result, err = open(ctx, *j.Open)
 	case j.Idle != nil:
 		result, err = idle(ctx, *j.Idle)
+	case j.Route != nil:
+		result, err = route(ctx, *j.Route)
+	case j.Scale != nil:
+		result, err = scale(ctx, *j.Scale)
 	}
 	if err != nil {
 		return err
@@ -106,21 +110,39 @@ func startServer(ctx context.Context, j serverJob) (*serverProcess, error) {
 	return s, nil
 }
 
-// stats returns the server's counts, once no connection is open any more.
-func (s *serverProcess) stats() (stats astratest.Stats, err error) {
+// count returns the server's counts, once no connection is open any more.
+func (s *serverProcess) count() (c counts, err error) {
 	for range 100 {
 		if _, err := fmt.Fprintln(s.in, "stats"); err != nil {
-			return stats, err
+			return c, err
 		}
-		if err := s.out.Decode(&stats); err != nil || stats.OpenConns == 0 {
-			return stats, err
+		if err := s.out.Decode(&c); err != nil || c.OpenConns == 0 {
+			return c, err
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return stats, nil
+	return c, nil
 }
 
 func (s *serverProcess) stop() error {
 	s.in.Close()
 	return s.cmd.Wait()
+}
+
+// during returns what the server counted while a function ran.
+func (s *serverProcess) during(f func() error) (c counts, err error) {
+	before, err := s.count()
+	if err != nil {
+		return c, err
+	}
+	if err := f(); err != nil {
+		return c, err
+	}
+	c, err = s.count()
+	c.Dials -= before.Dials
+	c.Resumed -= before.Resumed
+	c.MetadataRequests -= before.MetadataRequests
+	c.Routed -= before.Routed
+	c.Replica -= before.Replica
+	return c, err
 }

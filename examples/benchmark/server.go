@@ -5,19 +5,26 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-5f06b232/astra-go/astra/astratest"
+	"github.com/seed-5f06b232/astra-go/internal/ring"
 )
 
 const (
-	keyspace     = "benchmark"
 	selectValue  = "SELECT value FROM benchmark.entries WHERE key = ?"
 	insertValue  = "INSERT INTO benchmark.entries (key, value) VALUES (?, ?)"
-	schema       = "CREATE KEYSPACE benchmark; CREATE TABLE benchmark.entries (key text PRIMARY KEY, value text)"
+	selectRouted = "SELECT value FROM routed.entries WHERE key = ?" // has one replica
 	valueSize    = 64
 	distinctKeys = 10_000
 )
+
+const schema = `
+CREATE KEYSPACE benchmark;
+CREATE TABLE benchmark.entries (key text PRIMARY KEY, value text);
+CREATE KEYSPACE routed WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': '1'};
+CREATE TABLE routed.entries (key text PRIMARY KEY, value text);`
 
 // serverJob is what the process of the server is told.
 type serverJob struct {
@@ -32,6 +39,12 @@ type served struct {
 	Token  string
 }
 
+// counts are what the server tells when it is asked.
+type counts struct {
+	astratest.Stats
+	Routed, Replica int64 // executions of selectRouted, and those that the key's replica got
+}
+
 // serve runs an Astra until in ends. For each line in it, it writes its counts.
 func serve(job serverJob, in io.Reader, out io.Writer) error {
 	options := []astratest.Option{astratest.NodeCount(job.Nodes), astratest.Latency(job.Latency), astratest.Datacenter("dc1")}
@@ -42,12 +55,22 @@ func serve(job serverJob, in io.Reader, out io.Writer) error {
 	defer server.Close()
 	server.DefineSchema(schema)
 	key, value := astratest.Column{Name: "key", Type: "text"}, astratest.Column{Name: "value", Type: "text"}
-	server.Handle(selectValue, astratest.Statement{
+	read := astratest.Statement{
 		Params:       []astratest.Column{key},
 		PartitionKey: []int{0},
 		Columns:      []astratest.Column{value},
 		Result:       &astratest.Result{Rows: [][]any{{strings.Repeat("x", valueSize)}}},
-	})
+	}
+	server.Handle(selectValue, read)
+	var routed, replica atomic.Int64
+	read.Func = func(r *astratest.Request) (*astratest.Result, error) {
+		routed.Add(1)
+		if owner(server, r.Values[0].(string)) == r.Node {
+			replica.Add(1)
+		}
+		return read.Result, nil
+	}
+	server.Handle(selectRouted, read)
 	server.Handle(insertValue, astratest.Statement{Params: []astratest.Column{key, value}, PartitionKey: []int{0}})
 
 	answer := json.NewEncoder(out)
@@ -58,9 +81,23 @@ func serve(job serverJob, in io.Reader, out io.Writer) error {
 		if lines.Text() == "" { // what ended the job
 			continue
 		}
-		if err := answer.Encode(server.Stats()); err != nil {
+		if err := answer.Encode(counts{server.Stats(), routed.Load(), replica.Load()}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// owner returns the node that owns a key: the first token that is not below the key's is the owner's.
+func owner(server *astratest.Server, key string) (owner *astratest.Node) {
+	token := int64(ring.TokenOf([]byte(key)))
+	var distance uint64
+	for _, n := range server.Nodes() {
+		for _, t := range n.Tokens() {
+			if d := uint64(t - token); owner == nil || d < distance { // around the ring
+				owner, distance = n, d
+			}
+		}
+	}
+	return owner
 }
