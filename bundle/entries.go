@@ -161,14 +161,15 @@ func readLimited(r io.Reader, limit int) ([]byte, error) {
 
 // fsEntries reads the known entries of a file system now, since what is in it may change later.
 func fsEntries(fsys fs.FS) (entries, error) {
+	folder := "."
 	if _, err := fs.Stat(fsys, entryConfig); errors.Is(err, fs.ErrNotExist) {
-		if fsys, err = subFolder(fsys); err != nil {
+		if folder, err = subFolder(fsys); err != nil {
 			return nil, err
 		}
 	}
 	found := make(entries, len(entryNames))
 	for _, name := range entryNames {
-		data, err := readFile(fsys, name)
+		data, err := readFile(fsys, path.Join(folder, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -181,10 +182,10 @@ func fsEntries(fsys fs.FS) (entries, error) {
 }
 
 // subFolder returns the only folder of fsys that has a config.json.
-func subFolder(fsys fs.FS) (fs.FS, error) {
+func subFolder(fsys fs.FS) (string, error) {
 	list, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return nil, &Error{Err: err}
+		return "", &Error{Err: err}
 	}
 	var folders []string
 	hint := ""
@@ -202,27 +203,28 @@ func subFolder(fsys fs.FS) (fs.FS, error) {
 	}
 	switch len(folders) {
 	case 1:
-		return fs.Sub(fsys, folders[0])
+		return folders[0], nil
 	case 0:
-		return nil, &Error{Entry: entryConfig, Err: missing{hint}}
+		return "", &Error{Entry: entryConfig, Err: missing{hint}}
 	default:
-		return nil, &Error{Err: fmt.Errorf("holds several bundles, in %s and %s: take one of them", quote(folders[0]), quote(folders[1]))}
+		return "", &Error{Err: fmt.Errorf("holds several bundles, in %s and %s: take one of them", quote(folders[0]), quote(folders[1]))}
 	}
 }
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {
-	file, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	// Asked before the file is opened: to open a pipe that nobody writes to would block for ever.
+	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	return readLimited(file, maxEntry)
 }
 

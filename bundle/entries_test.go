@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -221,6 +222,30 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	if _, err := bundle.Load(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("empty directory: %v", err)
+	}
+}
+
+// To open a pipe that nobody writes to blocks for ever. Whether a file is regular must be asked before it is opened.
+type pipes struct {
+	fs.FS
+	fs.StatFS // as that of os.DirFS
+}
+
+func (p pipes) Open(name string) (fs.File, error) {
+	if path.Base(name) == "cert" {
+		return nil, errors.New("the pipe was opened")
+	}
+	return p.FS.Open(name)
+}
+
+func TestPipeInTheDirectory(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"", "secure-connect-testdb/"} {
+		fsys := mapFS(prefixed(folder, files(t)))
+		fsys[folder+"cert"] = &fstest.MapFile{Mode: fs.ModeNamedPipe | 0o600}
+		if _, err := bundle.ParseFS(pipes{fsys, fsys}); err == nil || !strings.Contains(err.Error(), "cert: is not a regular file") {
+			t.Errorf("in %q: %v", folder, err)
+		}
 	}
 }
 
