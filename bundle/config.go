@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -86,22 +87,25 @@ func (f configFields) host() (string, error) {
 		return "", err
 	}
 	host = strings.TrimSpace(host)
-	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") && strings.Contains(inner, ":") {
 		host = strings.TrimSuffix(inner, "]")
-	} else if strings.Count(host, ":") == 1 { // more is an IPv6 address
-		return "", fmt.Errorf(`"host" is %s: it must be a name alone, without a port`, quote(host))
 	}
+	address, err := netip.ParseAddr(host)
 	switch {
 	case host == "":
 		return "", errors.New(`"host" is missing`)
-	case len(host) > 253, strings.ContainsFunc(host, notInHost):
+	case err == nil && address.Zone() == "": // a zone means something on one machine only
+		return host, nil
+	case strings.Count(host, ":") == 1:
+		return "", fmt.Errorf(`"host" is %s: it must be a name alone, without a port`, quote(host))
+	case len(host) > 253, strings.ContainsFunc(host, notInName):
 		return "", fmt.Errorf(`"host" is %s: that is not a host name`, quote(host))
 	}
 	return host, nil
 }
 
-func notInHost(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:%", r))
+func notInName(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
 }
 
 // port accepts a number or a numeric text.

@@ -11,15 +11,33 @@ import (
 	"strings"
 )
 
-// pemCertificates returns the certificates of PEM text. A block that is no valid certificate is an error, not skipped.
-func pemCertificates(data []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	var others []string
+// pemBlocks returns the blocks of PEM text. A block that begins and is not whole, which package pem would skip, is an error: of a file that is
+// written at this moment the first authority of two may be there.
+func pemBlocks(data []byte) ([]*pem.Block, error) {
+	var blocks []*pem.Block
+	begun := bytes.Count(data, []byte("-----BEGIN "))
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
 			break
 		}
+		blocks = append(blocks, block)
+	}
+	if len(blocks) < begun {
+		return nil, errors.New("has a PEM block that is damaged, cut off or without its line breaks: download or copy it again")
+	}
+	return blocks, nil
+}
+
+// pemCertificates returns the certificates of PEM text. A block that is no valid certificate is an error, not skipped.
+func pemCertificates(data []byte) ([]*x509.Certificate, error) {
+	blocks, err := pemBlocks(data)
+	if err != nil {
+		return nil, err
+	}
+	var certs []*x509.Certificate
+	var others []string
+	for _, block := range blocks {
 		if block.Type != "CERTIFICATE" {
 			others = append(others, block.Type)
 			continue
@@ -42,12 +60,12 @@ func pemCertificates(data []byte) ([]*x509.Certificate, error) {
 
 // pemKey returns the private key of PEM text: PKCS#8, PKCS#1 or SEC 1. Other blocks around it are ignored.
 func pemKey(data []byte) (crypto.Signer, error) {
+	blocks, err := pemBlocks(data)
+	if err != nil {
+		return nil, err
+	}
 	certificate := false
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			break
-		}
+	for _, block := range blocks {
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 			return nil, errors.New("is encrypted with a password, which the keys of bundles never are: decrypt it, for example with openssl pkey")

@@ -1,6 +1,7 @@
 package bundle_test
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"io/fs"
@@ -94,6 +95,11 @@ func TestPEMRefusals(t *testing.T) {
 		"empty ca.crt":              {"ca.crt", []byte{}, "no PEM certificate"},
 		"invalid certificate":       {"ca.crt", block("CERTIFICATE", "garbage"), "invalid certificate"},
 		"second one invalid":        {"ca.crt", append(sharedAuthority().CertPEM(), block("CERTIFICATE", "garbage")...), "invalid certificate"},
+		"second one cut off":        {"ca.crt", append(sharedAuthority().CertPEM(), sharedAuthority().CertPEM()[:200]...), "damaged, cut off"},
+		"second one with a typo":    {"ca.crt", append(sharedAuthority().CertPEM(), bytes.Replace(sharedAuthority().CertPEM(), []byte("MII"), []byte("M!I"), 1)...), "damaged, cut off"},
+		"certificate cut off":       {"cert", all["cert"][:200], "damaged, cut off"},
+		"key cut off":               {"key", all["key"][:100], "damaged, cut off"},
+		"line breaks lost":          {"key", bytes.ReplaceAll(all["key"], []byte("\n"), []byte(`\n`)), "line breaks"},
 		"key in place of ca.crt":    {"ca.crt", all["key"], "swapped"},
 		"garbage cert":              {"cert", []byte("garbage"), "no PEM certificate"},
 		"key in place of cert":      {"cert", all["key"], "swapped"},
