@@ -18,8 +18,17 @@ type Source interface {
 // SourceFunc is a function that is a [Source].
 type SourceFunc func(context.Context) (*Bundle, error)
 
-// Current calls f.
-func (f SourceFunc) Current(ctx context.Context) (*Bundle, error) { return f(ctx) }
+// Current calls f. A nil or zero Bundle without an error becomes an error.
+func (f SourceFunc) Current(ctx context.Context) (*Bundle, error) {
+	if f == nil {
+		return nil, errors.New("bundle: the SourceFunc is nil")
+	}
+	b, err := f(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.Current(ctx)
+}
 
 // File is a source that reads a file or a directory as [Load] does, each time that it is asked, and parses it only when its content has changed, by
 // whatever means: written over, renamed, or by the swap of symbolic links with which Kubernetes updates mounted secrets. Half-written content is an

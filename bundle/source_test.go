@@ -61,6 +61,25 @@ func TestBundleIsASource(t *testing.T) {
 	}
 }
 
+// A function that breaks the contract is an error where it is asked, not a panic where its bundle is used.
+func TestSourceFuncOfNothing(t *testing.T) {
+	t.Parallel()
+	for name, source := range map[string]bundle.SourceFunc{
+		"nil":          nil,
+		"returns nil":  func(context.Context) (*bundle.Bundle, error) { return nil, nil },
+		"returns zero": func(context.Context) (*bundle.Bundle, error) { return new(bundle.Bundle), nil },
+	} {
+		if b, err := source.Current(t.Context()); err == nil || b != nil {
+			t.Errorf("%s: %v, %v", name, b, err)
+		}
+	}
+	down := errors.New("vault is sealed")
+	source := bundle.SourceFunc(func(context.Context) (*bundle.Bundle, error) { return nil, down })
+	if _, err := source.Current(t.Context()); !errors.Is(err, down) {
+		t.Error(err)
+	}
+}
+
 func TestFileSource(t *testing.T) {
 	t.Parallel()
 	old, replaced := pack(t, files(t)), pack(t, rotated(t))
