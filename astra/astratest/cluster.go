@@ -178,10 +178,10 @@ func (c *cluster) schemaVersion(n *Node) [16]byte {
 }
 
 // define declares what the CREATE statements of text say, and tells clients.
-func (c *cluster) define(text string) ([]cql.Schema, error) {
+func (c *cluster) define(text string) ([]cql.Event, error) {
 	c.mu.Lock()
 	s := c.schema.Load().clone()
-	created, err := s.define(text, c.settings.keyspace)
+	changes, err := s.define(text, c.settings.keyspace)
 	if err != nil {
 		c.mu.Unlock()
 		return nil, err
@@ -189,8 +189,8 @@ func (c *cluster) define(text string) ([]cql.Schema, error) {
 	s.version = c.newUUID()
 	c.statements.change(func() { c.schema.Store(s) })
 	c.mu.Unlock()
-	for _, what := range created {
-		c.announce(cql.Event{Kind: cql.SchemaChange, Change: "CREATED", Schema: what})
+	for _, e := range changes {
+		c.announce(e)
 	}
-	return created, nil
+	return changes, nil
 }

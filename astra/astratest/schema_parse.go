@@ -10,8 +10,8 @@ import (
 
 // define adds what the CREATE statements of a CQL text declare to s, which
 // must be a clone. Names without a keyspace belong to the one that a USE
-// before them names, or else to keyspace. It returns what was created.
-func (s *schema) define(text, keyspace string) ([]cql.Schema, error) {
+// before them names, or else to keyspace. It returns what clients are told.
+func (s *schema) define(text, keyspace string) ([]cql.Event, error) {
 	p := &schemaParser{lexer: newLexer(text), schema: s, keyspace: keyspace}
 	for p.err == nil && p.next.kind != tokenEnd {
 		if p.accept(";") {
@@ -19,14 +19,14 @@ func (s *schema) define(text, keyspace string) ([]cql.Schema, error) {
 		}
 		p.statement()
 	}
-	return p.created, p.err
+	return p.changes, p.err
 }
 
 type schemaParser struct {
 	*lexer
 	schema   *schema
 	keyspace string
-	created  []cql.Schema
+	changes  []cql.Event
 	err      error
 }
 
@@ -97,6 +97,11 @@ func (p *schemaParser) statement() {
 	}
 }
 
+// changed notes what clients are told. A new index is a change of its table.
+func (p *schemaParser) changed(change string, what cql.Schema) {
+	p.changes = append(p.changes, cql.Event{Kind: cql.SchemaChange, Change: change, Schema: what})
+}
+
 func (p *schemaParser) createKeyspace() {
 	ks := &keyspace{name: p.expectName(), durable: true, tables: make(map[string]*table), types: make(map[string]cql.Type)}
 	for name, value := range p.options() {
@@ -117,7 +122,7 @@ func (p *schemaParser) createKeyspace() {
 	}
 	if p.schema.keyspaces[ks.name] == nil {
 		p.schema.keyspaces[ks.name] = ks
-		p.created = append(p.created, cql.Schema{Target: "KEYSPACE", Keyspace: ks.name})
+		p.changed("CREATED", cql.Schema{Target: "KEYSPACE", Keyspace: ks.name})
 	}
 }
 
@@ -138,7 +143,7 @@ func (p *schemaParser) createType() {
 	p.expect(")")
 	if _, exists := ks.types[name]; p.err == nil && !exists {
 		ks.types[name] = t
-		p.created = append(p.created, cql.Schema{Target: "TYPE", Keyspace: ks.name, Name: name})
+		p.changed("CREATED", cql.Schema{Target: "TYPE", Keyspace: ks.name, Name: name})
 	}
 }
 
@@ -208,7 +213,7 @@ func (p *schemaParser) createTable() {
 	t.sortColumns()
 	if p.err == nil && ks.tables[name] == nil {
 		ks.tables[name] = t
-		p.created = append(p.created, cql.Schema{Target: "TABLE", Keyspace: ks.name, Name: name})
+		p.changed("CREATED", cql.Schema{Target: "TABLE", Keyspace: ks.name, Name: name})
 	}
 }
 
@@ -327,7 +332,7 @@ func (p *schemaParser) createIndex(custom bool) {
 		changed := *t
 		changed.indexes = append(changed.indexes[:len(changed.indexes):len(changed.indexes)], ix)
 		ks.tables[tableName] = &changed
-		p.created = append(p.created, cql.Schema{Target: "TABLE", Keyspace: ks.name, Name: tableName})
+		p.changed("UPDATED", cql.Schema{Target: "TABLE", Keyspace: ks.name, Name: tableName})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -131,12 +130,10 @@ func (s *Server) present() metadataDocument {
 	}
 }
 
-var errBadCredentials = errors.New("Provided username token and/or password are incorrect")
-
 // authenticate is called for each CQL connection.
 func (s *Server) authenticate(username, password string) error {
 	if !s.DevOps().accepts(username, password) {
-		return errBadCredentials
+		return fmt.Errorf("Provided username %s and/or password are incorrect", username)
 	}
 	return nil
 }

@@ -145,12 +145,19 @@ func tableRows(_ *cluster, ks *keyspace) []systemRow {
 		row["keyspace_name"] = ks.name
 		row["table_name"] = t.name
 		row["id"] = t.id
-		row["flags"] = []string{"compound"}
+		row["flags"] = t.flags()
 		row["dclocal_read_repair_chance"] = 0.0
 		row["read_repair_chance"] = 0.0
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func (t *table) flags() []string {
+	if slices.ContainsFunc(t.columns, func(c column) bool { return c.typ.Kind == cql.Counter }) {
+		return []string{"compound", "counter"}
+	}
+	return []string{"compound"}
 }
 
 // options returns the options of a table: those that Cassandra 4.0 sets where

@@ -300,12 +300,15 @@ func TestDefineSchema(t *testing.T) {
 
 	var events []string
 	for _, e := range c.events(6) {
-		if e.Kind != cql.SchemaChange || e.Change != "CREATED" {
+		if e.Kind != cql.SchemaChange {
 			t.Errorf("event %+v", e)
 		}
-		events = append(events, e.Target+" "+e.Keyspace+" "+e.Name)
+		events = append(events, e.Change+" "+e.Target+" "+e.Keyspace+" "+e.Name)
 	}
-	if diff := cmp.Diff([]string{"TYPE shop address", "TABLE shop orders", "TABLE shop orders", "TABLE shop orders", "KEYSPACE other ", "TABLE other t"}, events); diff != "" {
+	if diff := cmp.Diff([]string{
+		"CREATED TYPE shop address", "CREATED TABLE shop orders", "UPDATED TABLE shop orders", "UPDATED TABLE shop orders",
+		"CREATED KEYSPACE other ", "CREATED TABLE other t",
+	}, events); diff != "" {
 		t.Error(diff)
 	}
 	if after := c.queryRows("SELECT schema_version FROM system.local").rows[0][0]; after == before {
