@@ -39,12 +39,20 @@ func parseFile(data []byte) (Token, error) {
 		return Token{}, errorf("the file is empty")
 	case text[0] == '{':
 		return ParseJSON(data)
-	case bytes.Contains(bytes.ToLower(first), []byte("token")) && bytes.ContainsRune(first, ','):
+	case bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")): // as PowerShell writes
+		return Token{}, errorf("the file is UTF-16 text; save it as UTF-8")
+	case bytes.ContainsRune(first, ',') && hasCSVName(first):
 		return ParseCSV(data)
 	case len(text) > maxValueSize:
 		return Token{}, errorf("the file has %d bytes and is neither the JSON nor the CSV of a token", len(text))
 	}
 	return Parse(string(text))
+}
+
+// hasCSVName reports whether a line has one of the column names that the portal's CSV has at least.
+func hasCSVName(line []byte) bool {
+	line = bytes.ToLower(line)
+	return bytes.Contains(line, []byte("token")) || bytes.Contains(line, []byte("secret"))
 }
 
 // readFile reads a regular file of no more than maxFileSize bytes.

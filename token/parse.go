@@ -12,6 +12,7 @@ const (
 	prefix       = "AstraCS:"
 	clientIDLen  = 24
 	digestLen    = 2 * sha256.Size
+	minSecretLen = 90      // client secrets have 103 characters or more
 	maxValueSize = 4 << 10 // of a token, client ID or secret, in bytes
 )
 
@@ -135,7 +136,7 @@ func notAToken(s string) error {
 		return errorf("the token has the form of a file name; give it to token.File")
 	case strings.Contains(s, prefix):
 		return errorf("the token has text before %s; remove it", prefix)
-	case len(s) >= 90:
+	case len(s) >= minSecretLen:
 		return errorf("the token does not begin with %s and has the form of a client secret; give the token string, or the secret together with its client ID to token.FromClientSecret", prefix)
 	}
 	return errorf("the token does not begin with %s; a database's user name and password no longer work, create an application token in Astra's portal", prefix)
@@ -154,11 +155,17 @@ func isAlphanumeric(s string) bool {
 	})
 }
 
-// isPlaceholder recognizes what documentation and unexpanded templates have in a value's place.
+// isPlaceholder recognizes what documentation and unexpanded templates have in a value's place. Client IDs and secrets are
+// random: of values with their length, only what chance does not make counts.
 func isPlaceholder(s string) bool {
 	lower := strings.ToLower(s)
-	return strings.ContainsAny(s, "<>$…*") || strings.Contains(s, "...") || strings.Contains(s, "{{") ||
-		strings.HasPrefix(lower, "your") || strings.Contains(lower, "xxxx") ||
+	if strings.ContainsAny(s, "<>$…*") || strings.Contains(s, "{{") || strings.Contains(lower, "xxxxxxxx") {
+		return true
+	}
+	if isClientID(s) || len(s) >= minSecretLen {
+		return false
+	}
+	return strings.Contains(s, "...") || strings.HasPrefix(lower, "your") || strings.Contains(lower, "xxxx") ||
 		lower == "changeme" || strings.HasSuffix(lower, "_token")
 }
 

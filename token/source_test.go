@@ -87,10 +87,11 @@ func TestEnvErrors(t *testing.T) {
 func TestFileForms(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
-		"bare":   tokenString + "\n",
-		"quoted": `"` + tokenString + `"`,
-		"json":   `{"clientId":"` + clientID + `","secret":"` + secret + `","token":"` + tokenString + `"}`,
-		"csv":    "\"Client Id\",\"Client Secret\",\"Token\",\"Role\"\n\"" + clientID + "\",\"" + secret + "\",\"" + tokenString + "\",\"x\"\n",
+		"bare":              tokenString + "\n",
+		"quoted":            `"` + tokenString + `"`,
+		"json":              `{"clientId":"` + clientID + `","secret":"` + secret + `","token":"` + tokenString + `"}`,
+		"csv":               "\"Client Id\",\"Client Secret\",\"Token\",\"Role\"\n\"" + clientID + "\",\"" + secret + "\",\"" + tokenString + "\",\"x\"\n",
+		"csv without token": "Client Id,Client Secret\n" + clientID + ",\"" + secret + "\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +129,7 @@ func TestFileErrors(t *testing.T) {
 
 	for name, tc := range map[string]struct{ content, want string }{
 		"empty":           {"", "is empty"},
+		"UTF-16":          {"\xff\xfeA\x00s\x00", "UTF-16"},
 		"half written":    {tokenString[:50], "copy it whole"},
 		"half JSON":       {`{"token":"` + tokenString[:50], "malformed"},
 		"huge":            {strings.Repeat("a", 1<<20+1), "more than"},

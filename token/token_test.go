@@ -193,12 +193,29 @@ func TestFromClientSecretSlips(t *testing.T) {
 		"newline in secret":      {clientID, secret[:9] + "\n" + secret[9:], "line break"},
 		"space in secret":        {clientID, secret[:9] + " " + secret[9:], "white space"},
 		"placeholder":            {clientID, "<secret>", "placeholder"},
+		"dots":                   {clientID, "abc...", "placeholder"},
+		"your secret":            {clientID, "your-secret", "placeholder"},
+		"x":                      {clientID, strings.Repeat("x", 109), "placeholder"},
+		"ID of x":                {strings.Repeat("X", 24), secret, "placeholder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := token.FromClientSecret(tc.id, tc.secret)
 			wantError(t, err, tc.want, tc.id, tc.secret)
 		})
+	}
+}
+
+// Client IDs and secrets are random: by chance one in thousands has what placeholders are known by.
+func TestChanceMakesNoPlaceholder(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"IFmJlTkNvXxxXTDEQpQIEJud", "YourlTkNvptFzTDEQpQIEJud", "IFmJlTkNvptFzTDEQpQIxxxx"} {
+		parse(t, "AstraCS:"+id+":"+digest)
+		for _, s := range []string{secret, secret[:50] + "..." + secret[53:], "your" + secret[4:], secret[:50] + "xXxX" + secret[54:], secret[:100] + "_token"} {
+			if _, err := token.FromClientSecret(id, s); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
