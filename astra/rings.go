@@ -64,13 +64,10 @@ func (r *rings) compare(m *Metadata, again func()) bool {
 }
 
 func (d *Dialer) compareRingsAgain() {
-	d.mu.Lock()
-	e := d.endpoint
-	d.mu.Unlock()
-	v, _ := e.metadata.Peek()
+	m := d.lastMetadata() // nothing, if there is a new bundle
 	r := &d.rings
 	r.mu.Lock()
-	lack := r.wait > 0 && r.lack(v.Data.ContactPoints)
+	lack := r.wait > 0 && r.lack(m.ContactPoints)
 	r.mu.Unlock()
 	// Without a control connection no session is left, or each is just making one.
 	lack = lack && d.controls.giveUp(errNewNode) > 0
