@@ -84,16 +84,21 @@ func (i *hostIterator) nextHost() gocql.SelectedHost {
 func (i *hostIterator) next() *gocql.HostInfo {
 	if n := len(i.replicas); i.offered < n {
 		i.offered++
-		return i.replicas[(int(i.start)+i.offered)%n]
+		return i.replicas[i.index(n)]
 	}
 	for n := len(i.hosts); i.offered < len(i.replicas)+n; {
 		i.offered++
-		h := i.hosts[(int(i.start)+i.offered)%n]
+		h := i.hosts[i.index(n)]
 		if !slices.Contains(i.replicas, h) {
 			return h
 		}
 	}
 	return nil
+}
+
+// index returns whose turn it is of n hosts. It counts without sign: the start wraps around.
+func (i *hostIterator) index(n int) int {
+	return int((i.start + uint32(i.offered)) % uint32(n))
 }
 
 // Info returns the host. Where there was none left to offer, it waits for one.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -233,6 +234,21 @@ func TestAnIteratorIsSharedByExecutions(t *testing.T) {
 		})
 	}
 	executions.Wait()
+}
+
+// What counts is the remainder of a number that wraps around, which is negative as an int of 32 bits.
+func TestPickAfterManyStatements(t *testing.T) {
+	t.Parallel()
+	p := newTestPolicy(0)
+	p.AddHosts(newHosts(t, 3))
+	for _, n := range []uint32{math.MaxInt32 - 4, math.MaxUint32 - 4} {
+		p.next.Store(n)
+		for range 10 {
+			if got := offered(p.Pick(statement{ctx: t.Context()})); len(got) != 3 {
+				t.Fatalf("offered %v, want three hosts", got)
+			}
+		}
+	}
 }
 
 func TestPickAllocatesNoMoreThanRoundRobin(t *testing.T) {
