@@ -47,7 +47,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client calls the DevOps API. It is safe for concurrent use, and needs no closing.
+// Client calls the DevOps API. It is safe for concurrent use, and needs no closing. [NewClient] makes one; every call of the zero Client is an
+// error.
 type Client struct {
 	tokens      token.Source
 	base        *url.URL
@@ -125,11 +126,21 @@ func (c *Client) mayContact(u *url.URL) bool {
 }
 
 // defaultHTTP is shared by clients, so that they share connections.
-var defaultHTTP = sync.OnceValue(func() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	return &http.Client{Transport: transport, CheckRedirect: keepRedirect}
-})
+var defaultHTTP = sync.OnceValue(newHTTP)
+
+// newHTTP does not start from http.DefaultTransport, which a program may have replaced by anything.
+func newHTTP() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2:   true,
+			TLSHandshakeTimeout: 10 * time.Second,
+			IdleConnTimeout:     90 * time.Second,
+		},
+		CheckRedirect: keepRedirect,
+	}
+}
 
 // keepRedirect makes a redirect an answer like others: to follow it would give the token, or a link by the header Referer, to another host.
 func keepRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -44,10 +44,15 @@ type request struct {
 
 // newRequest returns the request to a path of the API.
 func (c *Client) newRequest(op, method string, query url.Values, path ...string) request {
-	u := c.base.JoinPath(path...)
-	u.RawQuery = query.Encode()
-	return request{op: op, method: method, url: u, authorize: bearer, reads: method == http.MethodGet, limit: maxAnswer, needs: adminRoles}
+	r := request{op: op, method: method, authorize: bearer, reads: method == http.MethodGet, limit: maxAnswer, needs: adminRoles}
+	if !c.isZero() { // else do refuses it
+		r.url = c.base.JoinPath(path...)
+		r.url.RawQuery = query.Encode()
+	}
+	return r
 }
+
+func (c *Client) isZero() bool { return c == nil || c.base == nil }
 
 const adminRoles = "a token of the role Database Administrator or Organization Administrator can do it"
 
@@ -55,6 +60,9 @@ func bearer(r *http.Request, t token.Token) { r.Header.Set("Authorization", "Bea
 
 // do sends a request until it succeeds or there is no point in going on, and returns the body of the answer.
 func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
+	if c.isZero() {
+		return nil, &Error{Op: r.op, Message: "a nil or zero *devops.Client was used: make one with NewClient"}
+	}
 	attempts := 1
 	if r.reads {
 		attempts = c.maxAttempts
