@@ -164,6 +164,9 @@ func (b *Bundle) CQLSHRC() []byte {
 
 // Equal reports whether both bundles have the same entries with the same content, wherever they came from.
 func (b *Bundle) Equal(other *Bundle) bool {
+	if b.contents() == other.contents() { // as at nearly every dial
+		return true
+	}
 	mine, theirs := b.contents().entries, other.contents().entries
 	if len(mine) != len(theirs) {
 		return false
