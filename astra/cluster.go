@@ -95,9 +95,11 @@ func (neverConvict) Reset(*gocql.HostInfo)                  {}
 // authenticator is gocql's AuthProvider. DialHost has just asked the source for the token, under its context.
 func (d *Dialer) authenticator(*gocql.HostInfo) (gocql.Authenticator, error) {
 	t, ok := d.tokens.peek()
-	if !ok {
+	if !ok { // another HostDialer is in place
+		ctx, cancel := context.WithTimeout(context.Background(), d.config.DialTimeout)
+		defer cancel()
 		var err error
-		if t, err = d.tokens.current(context.Background()); err != nil { // another HostDialer is in place
+		if t, err = d.tokens.current(ctx); err != nil {
 			return nil, err
 		}
 	}

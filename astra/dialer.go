@@ -50,8 +50,8 @@ func NewDialer(config Config) (*Dialer, error) {
 	}
 	d := &Dialer{config: config}
 	d.contactPoints.Delay = 500 * time.Millisecond
-	d.bundles = lastGood[*bundle.Bundle]{what: "bundle", source: config.Bundle, timeout: config.DialTimeout / 2, logger: config.Logger}
-	d.tokens.lastGood = lastGood[token.Token]{what: "token", source: config.Token, timeout: config.DialTimeout / 2, logger: config.Logger}
+	d.bundles = lastGood[*bundle.Bundle]{what: "bundle", source: config.Bundle, logger: config.Logger}
+	d.tokens.lastGood = lastGood[token.Token]{what: "token", source: config.Token, logger: config.Logger}
 	return d, nil
 }
 
@@ -81,11 +81,15 @@ func (a attempt) surprising() bool {
 func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout(), errTimeout)
 	defer cancel()
+	hostID := ""
+	if host != nil {
+		hostID = host.HostID()
+	}
 	t, err := d.tokens.current(ctx)
 	if err != nil {
-		return nil, opError(&DialError{HostID: host.HostID(), Err: err})
+		return nil, opError(&DialError{HostID: hostID, Err: err})
 	}
-	n, err := d.dial(ctx, host.HostID())
+	n, err := d.dial(ctx, hostID)
 	if err != nil {
 		return nil, err
 	}
@@ -284,10 +288,6 @@ func (d *Dialer) current(ctx context.Context) (*endpoint, error) {
 	b, err := d.bundles.current(ctx)
 	if err != nil {
 		return nil, err
-	}
-	// A *Bundle is its own source, and a nil one is an error; other sources may hand one out.
-	if b == nil {
-		return nil, errors.New("the source of the bundle returned none and no error")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

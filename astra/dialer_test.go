@@ -500,7 +500,7 @@ func TestNilBundleIsAnError(t *testing.T) {
 		t.Error("a nil *bundle.Bundle was accepted")
 	}
 	c.Bundle = bundle.SourceFunc(func(context.Context) (*bundle.Bundle, error) { return nil, nil })
-	if _, err := astra.NewCluster(t.Context(), c); err == nil || !strings.Contains(err.Error(), "returned none") {
+	if _, err := astra.NewCluster(t.Context(), c); err == nil || !strings.Contains(err.Error(), "no bundle") {
 		t.Errorf("got %v for a source that returns nil and no error", err)
 	}
 }

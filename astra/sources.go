@@ -2,6 +2,7 @@ package astra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,27 +12,39 @@ import (
 )
 
 // lastGood asks a source at every connection and keeps its last good value for the times when it fails.
-type lastGood[T any] struct {
+type lastGood[T source[T]] struct {
 	what   string // "bundle" or "token", for people
-	source interface {
-		Current(context.Context) (T, error)
-	}
-	timeout time.Duration // for a source when there is a value to go on with
-	logger  *slog.Logger
+	source source[T]
+	logger *slog.Logger
 
 	mu    sync.Mutex
 	value T
 	found bool
 }
 
+// source is a bundle.Source or token.Source. A value is its own source, and tells so whether it is one.
+type source[T any] interface {
+	Current(context.Context) (T, error)
+}
+
+// current asks the source. While there is a value to go on with, the source gets half of the time that is left, so that a slow one does not
+// make dials fail that have little time.
 func (s *lastGood[T]) current(ctx context.Context) (T, error) {
+	if s.source == nil {
+		return *new(T), errors.New("astra: this Dialer was not made by NewDialer")
+	}
 	previous, found := s.peek()
-	if found {
+	if deadline, ok := ctx.Deadline(); ok && found {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
 	value, err := s.source.Current(ctx)
+	if err == nil {
+		if value, err = value.Current(ctx); err != nil {
+			err = fmt.Errorf("it returned none and no error: %w", err)
+		}
+	}
 	if err != nil {
 		if found {
 			s.logger.Warn("The source of the "+s.what+" fails; going on with the last good one.", "error", err)
