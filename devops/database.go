@@ -300,7 +300,7 @@ func (c *Client) databaseNamed(ctx context.Context, name string) (*Database, err
 	for _, d := range found {
 		ids = append(ids, fmt.Sprintf("%s (%s, %s)", d.ID, d.Region, d.Status))
 	}
-	return nil, &Error{Op: op, Message: "several databases have this name: " + strings.Join(ids, ", "), err: ErrAmbiguous, advice: "use one of the IDs"}
+	return nil, &Error{Op: op, Message: "several databases have this name: " + join(ids), err: ErrAmbiguous, advice: "use one of the IDs"}
 }
 
 // databaseID returns the ID for an ID or name.

@@ -119,7 +119,7 @@ func check(b *bundle.Bundle, id string, link BundleLink, all []BundleLink) error
 	}
 	for _, l := range all { // a part of the name that is none of the regions proves nothing
 		if strings.EqualFold(b.Region(), l.Region) {
-			return fmt.Errorf("the link leads to the bundle of the region %s, not %s", b.Region(), link.Region)
+			return fmt.Errorf("the link leads to the bundle of the region %s, not %s", b.Region(), tidy(link.Region))
 		}
 	}
 	return nil

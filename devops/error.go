@@ -82,6 +82,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// advise adds to what Error says one should do.
+func (e *Error) advise(advice string) {
+	if e.advice != "" {
+		advice = e.advice + "; " + advice
+	}
+	e.advice = advice
+}
+
 // Is reports whether target is the sentinel of what e is.
 func (e *Error) Is(target error) bool { return target != nil && target == e.kind() }
 
@@ -218,8 +226,8 @@ func htmlTitle(page []byte) string {
 
 const maxMessage = 300
 
-// secretForms are what must not be shown wherever it turns up: tokens, and the query of a signed link.
-var secretForms = regexp.MustCompile(`(?i)AstraCS:[^\s"',;]*|Bearer\s+[^\s"',;]+|eyJ[\w-]{8,}\.[^\s"',;]*|\?[^\s"'<>]*(?:X-Amz-|Signature=|sig=)[^\s"'<>]*|(?:X-Amz-[\w-]+|Signature|sig)=[^\s&"'<>]*|-----BEGIN[^\x00]*`)
+// secretForms are what must not be shown wherever it turns up: tokens, the query of a signed link, private keys, and the user and password in a URL.
+var secretForms = regexp.MustCompile(`(?i)//[^/\s"'@]+@|AstraCS:[^\s"',;]*|Bearer\s+[^\s"',;]+|eyJ[\w-]{8,}\.[^\s"',;]*|\?[^\s"'<>]*(?:X-Amz-|Signature=|sig=)[^\s"'<>]*|(?:X-Amz-[\w-]+|Signature|sig)=[^\s&"'<>]*|-----BEGIN[^\x00]*`)
 
 // tidy makes foreign text fit for an error or a log: one line, not long, without secrets.
 func tidy(s string) string {

@@ -1,9 +1,11 @@
 package devops_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -202,7 +204,63 @@ func TestTransportErrorsHideSecrets(t *testing.T) {
 	s := newServer(t)
 	_, err := newClient(t, s, once, func(c *devops.Config) { c.HTTPClient = &http.Client{Transport: quoting{}} }).Roles(ctx(t))
 	wantError(t, err, devops.ErrUnavailable, "tunnel closed", "[redacted]")
-	if strings.Contains(err.Error(), s.Token().Bearer()) {
-		t.Errorf("%q shows the token", err)
+	for ; err != nil; err = errors.Unwrap(err) {
+		if strings.Contains(err.Error(), s.Token().Bearer()) {
+			t.Errorf("%q shows the token", err)
+		}
 	}
+}
+
+// net/http quotes what it cannot read in HTTPS_PROXY, the password included.
+func TestProxyPasswordIsHidden(t *testing.T) {
+	t.Parallel()
+	proxy := func(*http.Request) (*url.URL, error) {
+		return nil, errors.New(`invalid proxy address "http://me:hunter2@proxy.example:x"`)
+	}
+	_, err := newClient(t, newServer(t), once, func(c *devops.Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{Proxy: proxy}} }).Roles(ctx(t))
+	wantError(t, err, nil, "proxy.example")
+	for ; err != nil; err = errors.Unwrap(err) {
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q shows a password", err)
+		}
+	}
+}
+
+// Names out of an answer cannot break an error's line, move a terminal's cursor, or make the error endless.
+func TestNamesAreTidied(t *testing.T) {
+	t.Parallel()
+	const odd = "x\nlevel=info\x1b[2J"
+	long := odd + strings.Repeat("y", 5000)
+	list := func(elements ...map[string]any) http.Handler {
+		data, err := json.Marshal(elements)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer(200, "application/json", string(data))
+	}
+	s := newServer(t)
+	c := newClient(t, s)
+	check := func(err error) {
+		t.Helper()
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if text := err.Error(); strings.ContainsAny(text, "\n\x1b") || len(text) > 2000 {
+			t.Errorf("%d bytes: %.200q", len(text), text)
+		}
+	}
+	info := map[string]any{"name": "shop", "region": long}
+	s.DevOps().Intercept("GET /v2/databases", 2, list(map[string]any{"id": "1" + long, "status": long, "info": info}, map[string]any{"id": "2", "info": info}))
+	_, err := c.Database(ctx(t), "shop")
+	check(err)
+	_, err = c.Database(ctx(t), "SHOP")
+	check(err)
+	link := map[string]any{"datacenterID": "d", "region": long, "downloadURL": "https://a/b",
+		"customDomainBundles": []any{map[string]any{"domain": long, "downloadURL": "https://a/b"}}}
+	s.DevOps().Intercept("secureBundleURL", -1, list(link))
+	for _, q := range []devops.BundleQuery{{Region: "r"}, {Domain: "d"}, {Kind: devops.KindInternal}} {
+		_, err = c.DownloadBundle(ctx(t), s.DatabaseID, q)
+		check(err)
+	}
+	check(&devops.StatusError{Database: s.DatabaseID, Status: devops.Status(long)})
 }

@@ -64,13 +64,25 @@ func orUnknown(region string) string {
 	if region == "" {
 		return "(unknown)"
 	}
-	return region
+	return tidy(region)
 }
 
+// join lists names out of an answer.
 func join(names []string) string {
+	const most = 50
 	if len(names) == 0 {
 		return "none"
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
+	names = slices.Compact(names)
+	more := ""
+	if len(names) > most {
+		more = fmt.Sprintf(" and %d more", len(names)-most)
+		names = names[:most]
+	}
+	shown := make([]string, len(names))
+	for i, name := range names {
+		shown[i] = tidy(name)
+	}
+	return strings.Join(shown, ", ") + more
 }

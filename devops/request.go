@@ -195,8 +195,8 @@ func (r *request) networkError(parent, ctx context.Context, err error) *Error {
 		err = fmt.Errorf("no whole answer within %v", attemptTimeout)
 	case errors.As(err, &certificate):
 		return &Error{Message: tidy(err.Error()), err: err, advice: "if a proxy replaces certificates here, give Config.HTTPClient a transport that trusts it"}
-	case r.storage:
-		err = errors.New(tidy(err.Error())) // whatever a transport put into it, the link must not be found there
+	case r.storage || secretForms.MatchString(err.Error()):
+		err = errors.New(tidy(err.Error())) // whatever a transport put into it, no link and no token must be found there
 	}
 	return &Error{Message: tidy(err.Error()), err: err, transient: true}
 }

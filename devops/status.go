@@ -61,5 +61,5 @@ func (e *StatusError) Error() string {
 	case e.Status.is("TERMINATING", "TERMINATED"):
 		advice = "it was deleted"
 	}
-	return fmt.Sprintf("devops: database %s is %s: %s", e.Database, e.Status, advice)
+	return fmt.Sprintf("devops: database %s is %s: %s", tidy(e.Database), tidy(string(e.Status)), advice)
 }

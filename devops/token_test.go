@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,6 +150,24 @@ func TestTokensAreNotRepeated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where the context ends a call that changes something, the error says that, too, not only what may exist now.
+func TestLostAnswerSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.DevOps().Intercept("clientIdSecrets", -1, silence())
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, s)
+		short, cancel := context.WithTimeout(ctx(t), time.Second)
+		defer cancel()
+		_, err := c.CreateToken(short, devops.TokenRequest{Roles: []string{readWriteUser}})
+		wantError(t, err, context.DeadlineExceeded, "context deadline exceeded", "may have been created")
+		short, cancel = context.WithTimeout(ctx(t), time.Second)
+		defer cancel()
+		err = c.DeleteToken(short, "IFmJlTkNvptFzTDEQpQIEJud")
+		wantError(t, err, context.DeadlineExceeded, "context deadline exceeded", "may have been deleted")
+	})
 }
 
 // An answer to the creation without a token string has one all the same, by the client ID and secret.

@@ -142,7 +142,7 @@ func (c *Client) CreateToken(ctx context.Context, request TokenRequest) (token.T
 	switch {
 	case errors.As(err, &e):
 		if e.Attempts > 0 && (e.StatusCode == 0 || e.StatusCode >= 500 || e.StatusCode < 300) {
-			e.advice = "a token may have been created all the same; look for it with Client.Tokens, and delete it"
+			e.advise("a token may have been created all the same; look for it with Client.Tokens, and delete it")
 		}
 		return token.Token{}, e
 	case err != nil:
@@ -201,7 +201,7 @@ func (c *Client) DeleteToken(ctx context.Context, clientID string) error {
 	_, err := c.do(ctx, r)
 	var e *Error
 	if errors.As(err, &e) && e.Attempts > 0 && (e.StatusCode == 0 || e.StatusCode >= 500) {
-		e.advice = "the token may have been deleted all the same; Client.Tokens tells"
+		e.advise("the token may have been deleted all the same; Client.Tokens tells")
 	}
 	return err
 }

@@ -117,7 +117,7 @@ func (c *Client) wake(ctx context.Context, d *Database) error {
 		return err
 	}
 	r := request{
-		op:        "wake database " + d.ID,
+		op:        "wake database " + tidy(d.ID),
 		method:    http.MethodPost,
 		url:       endpoint.JoinPath("api", "json", "v1"),
 		body:      map[string]any{"findKeyspaces": map[string]any{}},
