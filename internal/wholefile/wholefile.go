@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Write makes a file with the given content, readable and writable by its owner only, or replaces one. Readers see the old file or the whole
-// new one, also after a crash; where Write fails, the old one is untouched and nothing else is left.
+// Write makes a file with the given content, readable and writable by its owner only, or replaces one, whose owner stays the owner. Readers see
+// the old file or the whole new one, also after a crash; where Write fails, the old one is untouched and nothing else is left.
 func Write(name string, data []byte) (err error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target // replace the file, not the link to it
@@ -23,6 +23,11 @@ func Write(name string, data []byte) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
+	if old, err := os.Stat(name); err == nil {
+		if err := keepOwner(f, old); err != nil {
+			return err
+		}
+	}
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
