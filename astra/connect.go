@@ -54,7 +54,8 @@ type opening struct {
 	open     map[net.Conn]struct{} // what was dialed
 	dial     error                 // the last connection that failed, which tells most
 	keyspace error
-	filtered *gocql.HostInfo // the last that the HostFilter did not accept
+	accepted bool            // the HostFilter has accepted a host
+	filtered *gocql.HostInfo // the last that it did not
 	localDC  string          // at that time
 }
 
@@ -101,7 +102,7 @@ func (o *opening) cause() error {
 	switch {
 	case o.keyspace != nil:
 		return o.keyspace
-	case o.dial == nil && o.filtered != nil: // gocql gives up when it has not accepted the first node
+	case o.dial == nil && o.filtered != nil && !o.accepted: // gocql asks for the node of its control connection first, and gives up
 		return filterError(o.filtered, o.localDC)
 	}
 	return o.dial
@@ -153,18 +154,20 @@ type openingFilter struct {
 }
 
 func (f openingFilter) Accept(h *gocql.HostInfo) bool {
-	if f.HostFilter.Accept(h) {
-		return true
-	}
+	ok := f.HostFilter.Accept(h)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.finished {
+	switch {
+	case f.finished:
+	case ok:
+		f.accepted = true
+	default:
 		f.filtered = h
 		if f.dialer != nil {
 			f.localDC = f.dialer.localDC()
 		}
 	}
-	return false
+	return ok
 }
 
 // openingObserver gets the errors of connections before gocql makes text of them.
