@@ -59,23 +59,37 @@ func newHostPolicy(d *Dialer) *hostPolicy {
 // Init takes a further session in. It leaves the others alone.
 func (p *hostPolicy) Init(s *gocql.Session) {
 	p.mu.Lock()
-	p.forgetClosed()
+	if p.prune() {
+		p.update()
+	}
 	p.sessions = append(p.sessions, s)
 	p.mu.Unlock()
 	p.dialer.rings.add(p)
 }
 
-// forgetClosed drops what closed sessions brought. The lock is held.
-func (p *hostPolicy) forgetClosed() {
-	p.sessions = slices.DeleteFunc(p.sessions, func(s *gocql.Session) bool {
-		if !s.Closed() {
-			return false
-		}
+// prune drops what no open session knows, and reports whether there was any: what closed sessions have brought, and hosts that gocql had
+// removed already when it reported a connection to them, which it does from another goroutine. The lock is held.
+func (p *hostPolicy) prune() bool {
+	if len(p.sessions) == 0 {
+		return false
+	}
+	p.sessions = slices.DeleteFunc(p.sessions, (*gocql.Session).Closed)
+	known := make(map[*gocql.HostInfo]bool)
+	for _, s := range p.sessions {
 		for _, h := range s.GetHosts() {
-			p.forget(h)
+			known[h] = true
 		}
-		return true
-	})
+	}
+	pruned := false
+	for _, infos := range p.infos {
+		for _, h := range slices.Clone(infos) {
+			if !known[h] {
+				p.forget(h)
+				pruned = true
+			}
+		}
+	}
+	return pruned
 }
 
 // forget drops one HostInfo. The lock is held.
@@ -99,7 +113,6 @@ func (p *hostPolicy) AddHost(h *gocql.HostInfo) { p.AddHosts([]*gocql.HostInfo{h
 func (p *hostPolicy) AddHosts(hosts []*gocql.HostInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forgetClosed()
 	changed := false
 	for _, h := range hosts {
 		id := h.HostID()
@@ -109,7 +122,7 @@ func (p *hostPolicy) AddHosts(hosts []*gocql.HostInfo) {
 		p.infos[id] = append(p.infos[id], h)
 		changed = true
 	}
-	if changed {
+	if p.prune() || changed {
 		p.update()
 	}
 }
@@ -117,7 +130,7 @@ func (p *hostPolicy) AddHosts(hosts []*gocql.HostInfo) {
 func (p *hostPolicy) RemoveHost(h *gocql.HostInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forgetClosed()
+	p.prune()
 	p.forget(h)
 	p.update()
 }
@@ -127,8 +140,10 @@ func (p *hostPolicy) HostUp(h *gocql.HostInfo) {
 	p.AddHost(h)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.up[h] = true
-	p.wake()
+	if slices.Contains(p.infos[h.HostID()], h) {
+		p.up[h] = true
+		p.wake()
+	}
 }
 
 func (p *hostPolicy) wake() {
@@ -149,7 +164,7 @@ func (p *hostPolicy) Ready() bool {
 	defer limit.Stop()
 	for {
 		came := p.came.Load()
-		if p.started() {
+		if p.allStarted() {
 			return true
 		}
 		select {
@@ -160,13 +175,16 @@ func (p *hostPolicy) Ready() bool {
 	}
 }
 
-// started reports whether each session has a host with a connection.
-func (p *hostPolicy) started() bool {
+// allStarted reports whether each session has started.
+func (p *hostPolicy) allStarted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !slices.ContainsFunc(p.sessions, func(s *gocql.Session) bool {
-		return !s.Closed() && !slices.ContainsFunc(s.GetHosts(), func(h *gocql.HostInfo) bool { return p.up[h] })
-	})
+	return !slices.ContainsFunc(p.sessions, func(s *gocql.Session) bool { return !s.Closed() && !p.started(s) })
+}
+
+// started reports whether a session has a host that had a connection. The lock is held.
+func (p *hostPolicy) started(s *gocql.Session) bool {
+	return slices.ContainsFunc(s.GetHosts(), func(h *gocql.HostInfo) bool { return p.up[h] })
 }
 
 func (p *hostPolicy) SetPartitioner(partitioner string) {
@@ -211,17 +229,16 @@ func newRing(hosts []*gocql.HostInfo) *ring.Ring[*gocql.HostInfo] {
 	return ring.New(nodes)
 }
 
-// lacks reports whether a session that has started does not know all the nodes.
+// lacks reports whether a session does not know all the nodes. One that has no connection yet may be about to learn of them.
 func (p *hostPolicy) lacks(hostIDs []string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.sessions, func(s *gocql.Session) bool {
-		hosts := s.GetHosts()
-		if s.Closed() || len(hosts) == 0 {
+		if s.Closed() || !p.started(s) {
 			return false
 		}
-		known := make(map[string]bool, len(hosts))
-		for _, h := range hosts {
+		known := make(map[string]bool)
+		for _, h := range s.GetHosts() {
 			known[h.HostID()] = true
 		}
 		return slices.ContainsFunc(hostIDs, func(id string) bool { return !known[id] })
