@@ -2,6 +2,8 @@ package devops
 
 import (
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,28 @@ func fuzz(f *testing.F, check func(t *testing.T, body []byte)) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(check)
+}
+
+// An element of two bytes becomes a struct of hundreds: what is read must be bounded by what it is decoded to, too.
+func TestAnswersOfManyElements(t *testing.T) {
+	for name, element := range map[string]string{"null": "null,", "object": "{},", "array": "[],", "inner": `{"info":{"datacenters":[{},{}]}},`} {
+		body := []byte("[" + strings.Repeat(element, (maxAnswer-10)/len(element)))
+		body[len(body)-1] = ']'
+		for kind, decode := range map[string]func(){
+			"databases": func() { decodeDatabases(body) },
+			"links":     func() { decodeLinks(body) },
+			"roles":     func() { decodeRoles(body) },
+			"tokens":    func() { decodeTokens(slices.Concat([]byte(`{"clients":`), body, []byte("}"))) },
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			decode()
+			runtime.ReadMemStats(&after)
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 256 {
+				t.Errorf("%s of %s took %d MiB", kind, name, took)
+			}
+		}
+	}
 }
 
 func FuzzDecodeLinks(f *testing.F) {
