@@ -49,6 +49,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *file == "" || flags.NArg() > 0 {
 		return errors.New("give the file with the token by -f, and nothing else; see -help")
 	}
+	if *grace < 0 || *expires < 0 {
+		return errors.New("-grace and -expires must not be negative")
+	}
 	old, err := token.File(*file).Current(ctx)
 	if err != nil {
 		return err

@@ -171,7 +171,8 @@ func TestFailures(t *testing.T) {
 	})
 	t.Run("arguments", func(t *testing.T) {
 		s, _, _, file := setup(t)
-		for _, args := range [][]string{nil, {"-f", file, "x"}, {"-f", file + "x"}, {"-f", file, "-api", "http://example.com"}} {
+		for _, args := range [][]string{nil, {"-f", file, "x"}, {"-f", file + "x"}, {"-f", file, "-api", "http://example.com"},
+			{"-api", s.URL, "-f", file, "-expires", "-1h"}, {"-api", s.URL, "-f", file, "-grace", "-1s"}} {
 			if err := run(context.Background(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 				t.Errorf("%q passed", args)
 			}
