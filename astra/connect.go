@@ -21,12 +21,13 @@ func Connect(ctx context.Context, cluster *gocql.ClusterConfig) (*gocql.Session,
 		return nil, errors.New("astra: Connect needs the configuration that NewCluster returns, not nil")
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("astra: connect: %w", err)
+		return nil, fmt.Errorf("astra: connect: %w", ended(ctx))
 	}
 	c := *cluster
-	o := &opening{ctx: ctx, open: make(map[net.Conn]struct{})}
+	o := &opening{open: make(map[net.Conn]struct{})}
+	o.dialing, o.stopDialing = context.WithCancelCause(context.Background())
 	o.attach(&c)
-	stop := context.AfterFunc(ctx, o.abort)
+	stop := context.AfterFunc(ctx, func() { o.abort(context.Cause(ctx)) })
 	session, err := c.CreateSession()
 	aborted := !stop()
 	o.finish()
@@ -35,9 +36,12 @@ func Connect(ctx context.Context, cluster *gocql.ClusterConfig) (*gocql.Session,
 		return session, nil
 	case err == nil:
 		session.Close()
-		return nil, fmt.Errorf("astra: connect: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("astra: connect: %w", ended(ctx))
 	case aborted:
-		return nil, fmt.Errorf("astra: connect: %w", errors.Join(context.Cause(ctx), o.cause()))
+		if cause := o.cause(); cause != nil {
+			return nil, fmt.Errorf("astra: connect: %w; before that: %w", ended(ctx), cause)
+		}
+		return nil, fmt.Errorf("astra: connect: %w", ended(ctx))
 	}
 	if cause := o.cause(); cause != nil {
 		return nil, fmt.Errorf("astra: connect: %w", cause)
@@ -45,9 +49,19 @@ func Connect(ctx context.Context, cluster *gocql.ClusterConfig) (*gocql.Session,
 	return nil, fmt.Errorf("astra: connect: %w", err)
 }
 
+// ended tells that a context ended, and the cause if it has another one.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
 // opening watches over a session until it is open.
 type opening struct {
-	ctx context.Context
+	dialing     context.Context // of the dials; it ends if that of Connect does before the session is open
+	stopDialing context.CancelCauseFunc
 
 	mu       sync.Mutex
 	finished bool
@@ -78,12 +92,13 @@ func (o *opening) attach(c *gocql.ClusterConfig) {
 }
 
 // abort ends what waits for the network.
-func (o *opening) abort() {
+func (o *opening) abort(cause error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.finished {
 		return
 	}
+	o.stopDialing(cause)
 	for conn := range o.open {
 		conn.Close()
 	}
@@ -130,7 +145,7 @@ func (d openingDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*goc
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
+	defer context.AfterFunc(d.dialing, func() { cancel(context.Cause(d.dialing)) })()
 	dialed, err := d.HostDialer.DialHost(ctx, host)
 	if err != nil {
 		return nil, err
@@ -139,7 +154,7 @@ func (d openingDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*goc
 	defer d.mu.Unlock()
 	if !d.finished {
 		d.open[dialed.Conn] = struct{}{}
-		if d.ctx.Err() != nil { // abort has been here already
+		if d.dialing.Err() != nil { // abort has been here already
 			dialed.Conn.Close()
 		}
 	}
@@ -227,12 +242,24 @@ type openingConviction struct {
 
 func (c openingConviction) AddFailure(err error, host *gocql.HostInfo) bool {
 	var node gocql.RequestError
-	if errors.As(err, &node) && node.Code() != gocql.ErrCodeCredentials {
-		c.mu.Lock()
-		if !c.finished {
-			c.opening.keyspace = fmt.Errorf("keyspace %q: %w (%q)", c.keyspace, ErrKeyspace, node.Message())
-		}
-		c.mu.Unlock()
+	if errors.As(err, &node) {
+		c.noteRefusal(node, host)
 	}
 	return c.ConvictionPolicy.AddFailure(err, host)
+}
+
+func (c openingConviction) noteRefusal(err gocql.RequestError, host *gocql.HostInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished {
+		return
+	}
+	switch err.Code() {
+	case gocql.ErrCodeInvalid, gocql.ErrCodeUnauthorized, gocql.ErrCodeSyntax:
+		c.opening.keyspace = fmt.Errorf("keyspace %q: %w (%q)", c.keyspace, ErrKeyspace, err.Message())
+	default: // such as a node that is overloaded
+		if c.dial == nil {
+			c.dial = &DialError{HostID: host.HostID(), Err: err}
+		}
+	}
 }
