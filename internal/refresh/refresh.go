@@ -125,7 +125,10 @@ func (c *Cache[T]) Get(ctx context.Context) (Value[T], error) {
 		select {
 		case <-time.After(time.Until(next)):
 		case <-ctx.Done():
-			return Value[T]{}, errors.Join(ctx.Err(), failure)
+			if failure == nil {
+				return Value[T]{}, ctx.Err()
+			}
+			return Value[T]{}, fmt.Errorf("%w; before that: %w", ctx.Err(), failure)
 		}
 	}
 }
