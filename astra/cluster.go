@@ -24,7 +24,7 @@ const defaultPort = 29042
 //
 // What it sets is in the table of Config; change it as you would for any cluster, before the session is made. These belong to the
 // Dialer, though, and should stay as they are: Hosts, AuthProvider, HostDialer, AddressTranslator, ConvictionPolicy,
-// ReconnectionPolicy. Without the HostFilter, nodes of remote datacenters are dialed in vain.
+// ReconnectionPolicy; and DisableInitialHostLookup, which makes gocql invent host IDs. Without the HostFilter, nodes of remote datacenters are dialed in vain.
 // Without the PoolConfig.HostSelectionPolicy, statements lose token awareness and RecoveryWait, and gocql's own policies, which go by
 // addresses, find one node only.
 //
@@ -59,7 +59,8 @@ func NewCluster(ctx context.Context, config Config) (*gocql.ClusterConfig, error
 	cluster.RetryPolicy = RetryPolicy{}
 	cluster.HostDialer = d
 	cluster.AuthProvider = d.authenticator
-	cluster.AddressTranslator = gocql.AddressTranslatorFunc(func(net.IP, int) (net.IP, int) { return placeholder, cluster.Port })
+	port := cluster.Port // sessions read it while the configuration may be changed for another one
+	cluster.AddressTranslator = gocql.AddressTranslatorFunc(func(net.IP, int) (net.IP, int) { return placeholder, port })
 	cluster.HostFilter = gocql.HostFilterFunc(d.acceptHost)
 	cluster.PoolConfig.HostSelectionPolicy = newHostPolicy(d)
 	// A host is down when no connection to it can be made, which the pool finds out by itself and anew each time.

@@ -19,8 +19,8 @@ import (
 //
 //	what                             value            why
 //	DialTimeout                      5 s              gocql gives a dial no deadline
-//	  to a node that is not listed   8 × the last good handshake, 100 ms to 1 s: it has most likely been replaced
-//	  after a dial has timed out     1 s, or twice the last good handshake: the proxy is in doubt
+//	  to a node that is not listed   8 × the last good handshake, 100 ms to 1 s, but at least 2 ×: it has most likely been replaced
+//	  after a dial has timed out     1 s, or twice the last good handshake (2 s before the first): the proxy is in doubt
 //	  between attempts on one dial   1 s; 250 ms from one address to the next (RFC 8305), 500 ms from one contact point to the next
 //	metadata request                 DialTimeout      as any other dial
 //	MetadataMaxAge                   5 min            a failed connection makes it look earlier

@@ -137,6 +137,9 @@ func (d *Dialer) dial(ctx context.Context, hostID string) (nodeConn, error) {
 	if err != nil {
 		return nodeConn{}, opError(&DialError{HostID: hostID, Err: err})
 	}
+	if hostID != "" && !validHostID(hostID) {
+		return nodeConn{}, opError(&DialError{HostID: fmt.Sprintf("%.100q", hostID), Err: errors.New("this is no host ID")})
+	}
 	hostID = strings.ToLower(hostID)
 	var n nodeConn
 	var addr string

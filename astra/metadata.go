@@ -159,7 +159,7 @@ func parseMetadata(body []byte, defaultPort int) (*Metadata, error) {
 
 // validHostID reports whether a node can be named so in a TLS server name. Host IDs are UUIDs; nothing here depends on that.
 func validHostID(id string) bool {
-	if id == "" || len(id) > 253 {
+	if id == "" || len(id) > 253 || strings.Trim(id, ".") != id {
 		return false
 	}
 	if _, err := netip.ParseAddr(id); err == nil {
