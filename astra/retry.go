@@ -36,6 +36,10 @@ func (p RetryPolicy) GetRetryType(err error) gocql.RetryType {
 	if errors.Is(err, gocql.ErrTimeoutNoResponse) {
 		return gocql.Rethrow
 	}
+	var unfit gocql.MarshalError
+	if errors.As(err, &unfit) { // a value does not fit its column
+		return gocql.Rethrow
+	}
 	var node gocql.RequestError
 	if !errors.As(err, &node) {
 		return gocql.RetryNextHost // the connection failed

@@ -61,3 +61,10 @@ func TestRetryPolicy(t *testing.T) {
 		t.Errorf("with retries switched off: %v", got)
 	}
 }
+
+func TestAValueThatDoesNotFitIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	if got := (RetryPolicy{}).GetRetryType(gocql.MarshalError("can not marshal string into int")); got != gocql.Rethrow {
+		t.Errorf("got %v, want Rethrow", got)
+	}
+}
