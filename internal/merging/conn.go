@@ -13,6 +13,7 @@
 //   - Any other request is appended to a buffer. The first one starts a goroutine, which yields once, so that
 //     whoever is ready to write may do so, writes the buffer, and ends when nothing is left.
 //   - Before it waits for more answers, the reader yields to those who have just got some.
+//   - Yields that turn out to be too dear, because the process has other things to do, are left out for a while.
 //
 // Protocol versions from 5 on wrap frames in segments, which are not counted: there no request counts as alone.
 package merging
@@ -47,7 +48,8 @@ type Conn struct {
 	base  io.Closer
 	reads readSide
 
-	inFlight atomic.Int64 // requests without an answer
+	requests atomic.Int64 // calls of Write
+	answers  atomic.Int64 // that were read
 
 	mu        sync.Mutex
 	changed   sync.Cond // of whatever Write or Close may wait for
@@ -58,7 +60,8 @@ type Conn struct {
 	deadline  time.Time // of calls of Write
 	applied   time.Time // the write deadline of conn
 	closed    bool
-	err       error // why the connection failed
+	err       error   // why the connection failed
+	yielder   yielder // belongs to the goroutine that flushes
 }
 
 // state tells who may write to the connection below: one at a time, and whoever is not idle looks for pending bytes when done.

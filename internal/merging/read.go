@@ -2,7 +2,6 @@ package merging
 
 import (
 	"cmp"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,7 @@ import (
 type readSide struct {
 	reader  sync.Mutex   // held by one call of Read
 	answers frames       // belongs to the reader
+	yielder yielder      // the same
 	batch   atomic.Int64 // answers that came with the last read
 
 	mu       sync.Mutex // of what follows
@@ -34,7 +34,7 @@ func (c *Conn) beginRead() error {
 	r := &c.reads
 	r.reader.Lock()
 	if r.batch.Load() > 1 {
-		runtime.Gosched() // to those who have just got answers
+		r.yielder.yield(&c.requests) // to those who have just got answers
 	}
 	return r.begin(c.conn.SetReadDeadline)
 }
@@ -45,7 +45,7 @@ func (c *Conn) endRead(p []byte, err error) error {
 	r.end()
 	answers := r.answers.count(p)
 	r.batch.Store(answers)
-	c.inFlight.Add(-answers)
+	c.answers.Add(answers)
 	if err == nil {
 		return nil
 	}
