@@ -67,7 +67,7 @@ type Config struct {
 
 	// RecoveryWait is how long a statement waits for a connection while there is none at all, unless its context ends earlier.
 	// Nothing has been sent then, so this is safe for every statement. Zero: 2 seconds. Negative: not at all; such a statement
-	// fails at once with gocql.ErrNoConnections.
+	// fails at once with gocql.ErrNoConnections, as does one that has waited in vain, also where it was its context that ended.
 	RecoveryWait time.Duration
 
 	// DisableWriteMerging sends each request in a TLS record and a system call of its own instead of joining those that come together.

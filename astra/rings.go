@@ -10,7 +10,8 @@ import (
 )
 
 // gocql reads the ring again on events and when its control connection is new. So a node that comes without an event is found by giving the
-// control connection up, but not too often: doubling from the first to the last for as long as a node stays unknown.
+// control connection up, but not too often: after the first time, twice as much, and so on up to the last; then the node is
+// taken for one that this program's HostFilter does not want.
 const (
 	minRingBackOff = time.Second
 	maxRingBackOff = time.Minute
@@ -77,8 +78,10 @@ func (d *Dialer) compareRingsAgain() {
 		r.wait = 0
 		return
 	}
-	r.wait = min(2*r.wait, maxRingBackOff)
-	r.again.Reset(r.wait)
+	if r.wait < maxRingBackOff {
+		r.wait = min(2*r.wait, maxRingBackOff)
+		r.again.Reset(r.wait)
+	}
 }
 
 // isLocal reports whether a host is in the local datacenter. Until the metadata service has named it, every host is.
