@@ -62,7 +62,14 @@ func javaDriver(t *testing.T) client {
 			return nil, err
 		}
 		source, err := filepath.Abs("clients/java/Client.java")
-		return []string{java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(jars, "*"), source}, err
+		const slow = "=20 seconds" // two cores run five programs
+		return []string{
+			java, "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+			"-Ddatastax-java-driver.basic.request.timeout" + slow,
+			"-Ddatastax-java-driver.advanced.connection.init-query-timeout" + slow,
+			"-Ddatastax-java-driver.advanced.control-connection.timeout" + slow,
+			"-cp", filepath.Join(jars, "*"), source,
+		}, err
 	}}
 }
 
