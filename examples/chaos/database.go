@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,19 +14,15 @@ import (
 	"github.com/seed-5f06b232/astra-go/token"
 )
 
-// datacenter is the name of the real nodes' only one.
-const datacenter = "dc1"
-
 const (
 	readStatement  = "SELECT value FROM chaos.items WHERE key = ?"
 	writeStatement = "UPDATE chaos.writes SET executed = executed + 1 WHERE id = ?"
 )
 
-const schema = `
-	CREATE KEYSPACE chaos;
-	CREATE TABLE chaos.items (key text PRIMARY KEY, value text);
-	CREATE TABLE chaos.writes (id bigint PRIMARY KEY, executed counter);
-`
+const (
+	itemsTable  = "CREATE TABLE chaos.items (key text PRIMARY KEY, value text)"
+	writesTable = "CREATE TABLE chaos.writes (id bigint PRIMARY KEY, executed counter)"
+)
 
 // database is what a fault happens to: an Astra in this process, in front of simulated or real nodes.
 type database struct {
@@ -48,17 +42,13 @@ func newDatabase(f *fault, s settings) *database {
 		d.simulate()
 		return d
 	}
-	var backends []astratest.Backend
-	for _, n := range d.cassandra.Nodes() {
-		backends = append(backends, astratest.Backend{HostID: n.HostID(), Addr: n.Addr()})
-	}
-	d.Server = astratest.NewServer(append(options, astratest.Datacenter(datacenter), astratest.Backends(backends...))...)
+	d.Server = astratest.NewServer(append(options, realNodes(d.cassandra)...)...)
 	return d
 }
 
 // simulate says what the simulated nodes answer.
 func (d *database) simulate() {
-	d.DefineSchema(schema)
+	d.DefineSchema("CREATE KEYSPACE chaos;" + itemsTable + ";" + writesTable)
 	d.Handle(readStatement, astratest.Statement{
 		Params:       []astratest.Column{{Name: "key", Type: "text"}},
 		PartitionKey: []int{0},
@@ -81,14 +71,15 @@ func (d *database) simulate() {
 
 // config is what a program has at the start: a bundle and a token that never change.
 func (d *database) config() (astra.Config, error) {
-	t := d.Token()
+	c := astra.Config{Bundle: d.Bundle(), Token: d.Token(), Resolver: d.Resolver()}
 	if d.cassandra != nil {
-		var err error
-		if t, err = token.Parse(d.cassandra.Password()); err != nil {
-			return astra.Config{}, err
+		t, err := token.Parse(d.cassandra.Password())
+		if err != nil {
+			return c, err
 		}
+		c.Token = t
 	}
-	return astra.Config{Bundle: d.Bundle(), Token: t, Resolver: d.Resolver()}, nil
+	return c, nil
 }
 
 // atClose has f called when the load has ended.
@@ -153,50 +144,17 @@ func (d *database) control(ctx context.Context) (int, error) {
 	}
 }
 
-// executions returns how many writes the nodes executed, and how often the one that they executed most often.
-func (d *database) executions(session *gocql.Session) (total, most int, err error) {
-	if d.cassandra == nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for n := range maps.Values(d.executed) {
-			total += n
-			most = max(most, n)
-		}
-		return total, most, nil
+// executions returns how many writes with an ID from the first one on the nodes executed, and how often the one that they executed most often.
+// The session is for real nodes.
+func (d *database) executions(session *gocql.Session, first int64) (total, most int, err error) {
+	if d.cassandra != nil {
+		return realExecutions(session, first)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	rows := session.Query("SELECT executed FROM chaos.writes").Consistency(gocql.All).Idempotent(true).IterContext(ctx)
-	var n int
-	for rows.Scan(&n) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range d.executed {
 		total += n
 		most = max(most, n)
 	}
-	return total, most, rows.Close()
-}
-
-// prepareTables makes the tables in real nodes, which keep them from one fault to the next.
-func (d *database) prepareTables(ctx context.Context, session *gocql.Session) error {
-	if d.cassandra == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for _, statement := range []string{
-		"CREATE KEYSPACE IF NOT EXISTS chaos WITH replication = {'class': 'NetworkTopologyStrategy', '" + datacenter + "': 3}",
-		"CREATE TABLE IF NOT EXISTS chaos.items (key text PRIMARY KEY, value text)",
-		"CREATE TABLE IF NOT EXISTS chaos.writes (id bigint PRIMARY KEY, executed counter)",
-		"TRUNCATE chaos.writes",
-	} {
-		if err := session.Query(statement).ExecContext(ctx); err != nil {
-			return fmt.Errorf("%s: %w", statement, err)
-		}
-	}
-	for n := range keys {
-		key := fmt.Sprint(n)
-		if err := session.Query("INSERT INTO chaos.items (key, value) VALUES (?, ?)", key, key).ExecContext(ctx); err != nil {
-			return fmt.Errorf("inserting a row: %w", err)
-		}
-	}
-	return nil
+	return total, most, nil
 }

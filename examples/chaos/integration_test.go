@@ -31,7 +31,7 @@ func TestRandomFaults(t *testing.T) {
 func TestRealNodes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cluster, err := cassandra.Start(ctx, cassandra.Options{Datacenter: datacenter, Progress: t.Output()})
+	cluster, err := startCassandra(ctx, t.Output())
 	if errors.Is(err, cassandra.ErrUnavailable) && os.Getenv("CI") == "" {
 		t.Skip("SKIPPED, real nodes were not tested: ", err)
 	}

@@ -24,11 +24,13 @@ type load struct {
 
 	workers sync.WaitGroup
 	stop    chan struct{}
-	id      atomic.Int64
+	first   int64 // ID of a write
+	last    atomic.Int64
 }
 
 func startLoad(session *gocql.Session, r *record, readers, writers int) *load {
-	l := &load{session: session, record: r, stop: make(chan struct{})}
+	l := &load{session: session, record: r, stop: make(chan struct{}), first: time.Now().UnixNano()} // greater than those of earlier loads
+	l.last.Store(l.first - 1)
 	for i := range readers {
 		l.workers.Go(func() { l.work(false, i*keys/readers, l.read) })
 	}
@@ -76,7 +78,7 @@ func (l *load) read(n int) (*gocql.Iter, error) {
 
 // write is a statement that is not idempotent, so that the nodes may execute it at most once.
 func (l *load) write(int) (*gocql.Iter, error) {
-	iter := l.session.Query(writeStatement, l.id.Add(1)).IterContext(context.Background())
+	iter := l.session.Query(writeStatement, l.last.Add(1)).IterContext(context.Background())
 	return iter, iter.Close()
 }
 

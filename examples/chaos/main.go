@@ -22,8 +22,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/seed-5f06b232/astra-go/internal/cassandra"
 )
 
 func main() {
@@ -58,7 +56,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.log, "log", false, "write what the library and gocql log to the standard error")
 	flags.StringVar(&o.svg, "svg", "", "draw the timelines into this `file`")
 	flags.StringVar(&o.write, "write", "", "have all faults also with -off, and write both tables to this `file`, as docs/reliability.md")
-	flags.StringVar(&o.nodes, "nodes", "simulated", "which nodes are behind the proxy: simulated or cassandra, for three real ones (Java 17 and Maven)")
+	flags.StringVar(&o.nodes, "nodes", "simulated", "which `nodes` are behind the proxy: simulated; or cassandra, three real ones, which need Java 17 and Maven, "+
+		fmt.Sprintf("and with which things may take %d times as long", realSlack))
 	flags.DurationVar(&o.random, "random", 0, "have random faults for a `time`, such as 5m")
 	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that decides on the random faults (default a random one)")
 	flags.Usage = func() {
@@ -108,11 +107,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.nodes == "cassandra" {
-		s.cassandra, err = cassandra.Start(ctx, cassandra.Options{Datacenter: datacenter, Progress: stderr})
-		if err != nil {
+		if s.cassandra, err = startCassandra(ctx, stderr); err != nil {
 			return err
 		}
 		defer s.cassandra.Close()
+		s.slack = realSlack
 	}
 	s.view = newView(stdout)
 	results, err := playAll(ctx, picked, s)

@@ -203,8 +203,6 @@ func show(d time.Duration) string {
 		return "< 1 ms"
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.2g s", d.Seconds())
 	}
-	return fmt.Sprintf("%.0f s", d.Seconds())
+	return fmt.Sprintf("%.3g s", d.Seconds())
 }

@@ -79,11 +79,11 @@ func play(ctx context.Context, f *fault, s settings) (*result, error) {
 	}
 	stoodStill := watchProcessor()
 	defer stoodStill()
-	shower := startView(s.view, f, t.record)
+	drawing := startDrawing(s.view, f, t.record)
 	r := &result{fault: f, firstRow: t.firstRow}
-	err = r.playFault(ctx, t, shower)
+	err = r.playFault(ctx, t, drawing)
 	r.nodes = d.nodes()
-	shower.finish()
+	drawing.finish()
 	r.stoodStill = stoodStill()
 	aftermath, finished, stopErr := t.stop()
 	if err != nil {
@@ -107,13 +107,13 @@ func (r *result) steady(s settings) time.Duration {
 }
 
 // playFault lets the load run steadily, then the fault happen, and waits until its consequences are over or are known not to end.
-func (r *result) playFault(ctx context.Context, t *trial, shower *shower) error {
+func (r *result) playFault(ctx context.Context, t *trial, drawing *drawing) error {
 	f, s := r.fault, t.settings
 	if err := pause(ctx, s.steady); err != nil {
 		return err
 	}
 	r.begun = t.record.now()
-	shower.begun(r.begun)
+	drawing.setFault(r.begun, never)
 	if !f.early {
 		if err := f.begin(ctx, t.database); err != nil {
 			return fmt.Errorf("beginning: %w", err)
@@ -128,7 +128,7 @@ func (r *result) playFault(ctx context.Context, t *trial, shower *shower) error 
 		}
 	}
 	r.ended = t.record.now()
-	shower.ended(r.ended)
+	drawing.setFault(r.begun, r.ended)
 	for {
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err

@@ -70,7 +70,7 @@ func (v *terminalView) draw(t *timeline, now, begun, ended time.Duration) {
 // faultMark is what stands in the line of the fault for one tenth of a second.
 func faultMark(i int, begun, ended time.Duration) string {
 	switch {
-	case begun < 0 || i < int(begun/tick) || ended >= 0 && i > int(ended/tick):
+	case begun == never || i < int(begun/tick) || ended != never && i > int(ended/tick):
 		return " "
 	case i == int(begun/tick):
 		return "▼"

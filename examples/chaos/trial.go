@@ -39,38 +39,33 @@ func startTrial(ctx context.Context, f *fault, d *database, s settings) (*trial,
 	if s.off {
 		config.DisableWriteMerging, config.DisableSessionResumption, config.RecoveryWait = true, true, -1
 	}
-	if err := t.open(ctx, config); err != nil {
+	if t.session, t.firstRow, err = openSession(ctx, config); err != nil {
 		return nil, fmt.Errorf("opening the session: %w", err)
-	}
-	if err := d.prepareTables(ctx, t.session); err != nil {
-		t.session.Close()
-		return nil, err
 	}
 	t.record = newRecord()
 	t.load = startLoad(t.session, t.record, s.readers, s.writers)
 	return t, nil
 }
 
-func (t *trial) open(ctx context.Context, config astra.Config) error {
+// openSession opens a session and tells how long that took up to the first row.
+func openSession(ctx context.Context, config astra.Config) (*gocql.Session, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, endless)
 	defer cancel()
 	start := time.Now()
 	cluster, err := astra.NewCluster(ctx, config)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	session, err := astra.Connect(ctx, cluster)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	var hostID gocql.UUID
 	if err := session.Query("SELECT host_id FROM system.local").Idempotent(true).ScanContext(ctx, &hostID); err != nil {
 		session.Close()
-		return err
+		return nil, 0, err
 	}
-	t.firstRow = time.Since(start)
-	t.session = session
-	return nil
+	return session, time.Since(start), nil
 }
 
 // aftermath is what there is to see when a trial has ended.
@@ -82,27 +77,40 @@ type aftermath struct {
 }
 
 // stop ends the program. It reports false if a statement does not end; then the session stays open.
-func (t *trial) stop() (aftermath, bool, error) {
-	var a aftermath
-	finished := t.load.finish(endless)
+func (t *trial) stop() (a aftermath, finished bool, err error) {
+	finished = t.load.finish(endless)
 	t.endFaults()
 	if !finished {
 		return a, false, nil
 	}
-	var err error
-	a.executions, a.most, err = t.executions(t.session)
-	t.session.Close()
-	if err != nil {
-		return a, true, fmt.Errorf("counting executions: %w", err)
+	if t.cassandra != nil {
+		err = t.countExecutions(&a)
 	}
-	// Both may take a moment after Close.
+	t.session.Close()
+	t.countLeftovers(&a)
+	if t.cassandra == nil { // now that nothing is on its way any more
+		err = t.countExecutions(&a)
+	}
+	return a, true, err
+}
+
+func (t *trial) countExecutions(a *aftermath) (err error) {
+	a.executions, a.most, err = t.executions(t.session, t.load.first)
+	if err != nil {
+		return fmt.Errorf("counting executions: %w", err)
+	}
+	return nil
+}
+
+// countLeftovers waits for what ends a moment after Close.
+func (t *trial) countLeftovers(a *aftermath) {
 	for limit := time.Now().Add(fullRecovery); ; time.Sleep(10 * time.Millisecond) {
 		a.conns, a.goroutines = t.Stats().OpenConns, max(runtime.NumGoroutine()-t.goroutines, 0)
 		if t.settings.shared {
 			a.goroutines = 0
 		}
 		if a.conns == 0 && a.goroutines == 0 || time.Now().After(limit) {
-			return a, true, nil
+			return
 		}
 	}
 }

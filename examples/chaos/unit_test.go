@@ -143,7 +143,7 @@ func TestAftermath(t *testing.T) {
 func TestShow(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		never: "never", 0: "< 1 ms", 999 * time.Microsecond: "< 1 ms", ms: "1 ms", 999 * ms: "999 ms", 1500 * ms: "1.5 s", 11 * time.Second: "11 s",
+		never: "never", 0: "< 1 ms", 999 * time.Microsecond: "< 1 ms", ms: "1 ms", 999 * ms: "999 ms", 1500 * ms: "1.5 s", 11 * time.Second: "11 s", 5280 * ms: "5.28 s",
 		time.Minute: "60 s",
 	} {
 		if got := show(d); got != want {

@@ -11,7 +11,7 @@ import (
 // view shows one fault after the other.
 type view interface {
 	begin(f *fault)
-	draw(t *timeline, now, begun, ended time.Duration) // begun and ended are negative before that time
+	draw(t *timeline, now, begun, ended time.Duration) // never: the fault has not begun or ended yet
 	end(r *result)
 	note(text string)
 }
@@ -23,46 +23,55 @@ func newView(out io.Writer) view {
 	return plainView{out}
 }
 
-// shower draws a view ten times a second.
-type shower struct {
-	mu         sync.Mutex
-	from, till time.Duration
-	quit       chan struct{}
-	done       sync.WaitGroup
+// drawing draws a view ten times a second.
+type drawing struct {
+	quit chan struct{}
+	done sync.WaitGroup
+
+	mu           sync.Mutex
+	begun, ended time.Duration // of the fault
 }
 
-func startView(v view, f *fault, r *record) *shower {
-	s := &shower{from: -1, till: -1, quit: make(chan struct{})}
+func startDrawing(v view, f *fault, r *record) *drawing {
+	d := &drawing{quit: make(chan struct{}), begun: never, ended: never}
 	if v == nil {
-		return s
+		return d
 	}
 	v.begin(f)
-	t := newTimeline()
-	s.done.Go(func() {
+	d.done.Go(func() {
+		t := newTimeline()
 		clock := time.NewTicker(tick)
 		defer clock.Stop()
 		for {
 			select {
-			case <-s.quit:
+			case <-d.quit:
 				return
 			case <-clock.C:
 			}
 			t.add(r.all())
-			s.mu.Lock()
-			from, till := s.from, s.till
-			s.mu.Unlock()
-			v.draw(t, r.now(), from, till)
+			begun, ended := d.fault()
+			v.draw(t, r.now(), begun, ended)
 		}
 	})
-	return s
+	return d
 }
 
-func (s *shower) begun(at time.Duration) { s.mu.Lock(); s.from = at; s.mu.Unlock() }
-func (s *shower) ended(at time.Duration) { s.mu.Lock(); s.till = at; s.mu.Unlock() }
+func (d *drawing) fault() (begun, ended time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.begun, d.ended
+}
 
-func (s *shower) finish() {
-	close(s.quit)
-	s.done.Wait()
+// setFault tells when the fault began and ended, or that it has not ended yet.
+func (d *drawing) setFault(begun, ended time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun, d.ended = begun, ended
+}
+
+func (d *drawing) finish() {
+	close(d.quit)
+	d.done.Wait()
 }
 
 // plainView writes lines, for files and pipes.
