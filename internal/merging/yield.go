@@ -6,11 +6,8 @@ import (
 	"time"
 )
 
-// A yield lets goroutines run that are about to write. In a process that is busy with other work it takes long and gains nothing, so its
-// price is watched: more than this, and as much again for each request that it gained, is too dear.
-const yieldPrice = 50 * time.Microsecond
-
-// yielder yields, unless that was too dear a short time ago. It belongs to one goroutine at a time.
+// yielder lets goroutines run that are about to write. Where the process is busy with other work, that may take long and gain little;
+// then it stops for a while. It belongs to one goroutine at a time.
 type yielder struct {
 	after time.Time // no yield before
 }
@@ -23,8 +20,13 @@ func (y *yielder) yield(requests *atomic.Int64) {
 	}
 	before := requests.Load()
 	runtime.Gosched()
-	took := time.Since(begin)
-	if took > yieldPrice*time.Duration(1+requests.Load()-before) {
-		y.after = begin.Add(100 * took)
+	y.after = begin.Add(pause(time.Since(begin), requests.Load()-before))
+}
+
+// pause returns how long not to yield after a yield that took so long and gained that many requests.
+func pause(took time.Duration, gained int64) time.Duration {
+	if took <= time.Millisecond+time.Duration(gained)*50*time.Microsecond {
+		return 0
 	}
+	return 30 * took
 }
