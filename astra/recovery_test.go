@@ -142,11 +142,12 @@ func TestARefusedTokenIsNotTriedAgainAndAgain(t *testing.T) {
 func TestATokenIsAskedForAtEachConnection(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	handle(s)
+	executed := handle(s)
 	c := config(s)
 	tokens := &rotating{server: s}
 	c.Token = tokens
 	session := connect(t, newCluster(t, c))
+	readThrough(t, s, session, executed)
 	s.RotateToken()
 	if err := query(session, 1); err != nil {
 		t.Errorf("open connections go on: %v", err)
