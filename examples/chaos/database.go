@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ const (
 // database is what a fault happens to: an Astra in this process, in front of simulated or real nodes.
 type database struct {
 	*astratest.Server
-	cassandra *cassandra.Cluster // nil: simulated nodes
+	cassandra  *cassandra.Cluster // nil: simulated nodes
+	goroutines int                // of the process when nothing has happened yet
 
 	mu       sync.Mutex
 	executed map[int64]int // how often the simulated nodes executed the write with an ID
@@ -40,9 +42,10 @@ func newDatabase(f *fault, s settings) *database {
 	if d.cassandra == nil {
 		d.Server = astratest.NewServer(append(options, astratest.Latency(s.latency))...)
 		d.simulate()
-		return d
+	} else {
+		d.Server = astratest.NewServer(append(options, realNodes(d.cassandra)...)...)
 	}
-	d.Server = astratest.NewServer(append(options, realNodes(d.cassandra)...)...)
+	d.goroutines = runtime.NumGoroutine()
 	return d
 }
 

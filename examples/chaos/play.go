@@ -134,14 +134,14 @@ func (r *result) playFault(ctx context.Context, t *trial, drawing *drawing) erro
 			return err
 		}
 		since, answers := t.record.now()-r.ended, t.record.all()
-		if since > fullRecovery {
-			return nil
+		if since > s.calm && len(answers) >= s.statements {
+			m := measure(answers, r.begun, r.ended, r.steady(s))
+			recovered := m.servedBy(t.nodes()) != never && (m.rate != never || f.early)
+			if recovered || since > fullRecovery {
+				return nil
+			}
 		}
-		if since < s.calm || len(answers) < s.statements {
-			continue
-		}
-		m := measure(answers, r.begun, r.ended, r.steady(s))
-		if m.servedBy(t.nodes()) != never && (m.rate != never || f.early) {
+		if since > 2*fullRecovery {
 			return nil
 		}
 	}
@@ -158,7 +158,7 @@ func (r *result) judge(s settings, finished bool) {
 		r.broken = append(r.broken, graveComplaint("a statement does not end within %s", endless))
 	}
 	if n := r.reads + r.writes; n < s.statements {
-		r.broken = append(r.broken, graveComplaint("%d statements within %s are too few", n, fullRecovery))
+		r.broken = append(r.broken, graveComplaint("%d statements within %s are too few", n, 2*fullRecovery))
 	}
 	if r.allServe() == never {
 		r.broken = append(r.broken, graveComplaint("%d of %d nodes serve %s after the end of the fault", r.servingNodes(), len(r.nodes), fullRecovery))

@@ -17,17 +17,16 @@ const endless = 30 * time.Second
 // trial is a program that works with a database.
 type trial struct {
 	*database
-	settings   settings
-	goroutines int // of the process, before the program began
-	session    *gocql.Session
-	firstRow   time.Duration // from NewCluster on
-	record     *record
-	load       *load
+	settings settings
+	session  *gocql.Session
+	firstRow time.Duration // from NewCluster on
+	record   *record
+	load     *load
 }
 
 // startTrial opens a session as the quick start does, waits for its first row, and starts readers and writers.
 func startTrial(ctx context.Context, f *fault, d *database, s settings) (*trial, error) {
-	t := &trial{database: d, settings: s, goroutines: runtime.NumGoroutine()}
+	t := &trial{database: d, settings: s}
 	config, err := d.config()
 	if err != nil {
 		return nil, err
