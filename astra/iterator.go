@@ -20,6 +20,10 @@ const (
 	maxOverloadWait = 640 * time.Millisecond
 )
 
+// When connections end, gocql needs a moment to notice them all. So that a statement does not use up its attempts on dead ones, it waits from
+// the second loss on, twice as long each time: with all five attempts of RetryPolicy 150 ms.
+const minLossWait = 10 * time.Millisecond
+
 // hostIterator offers hosts for one statement. gocql asks it for a host even when it will make no further attempt, so nothing waits there:
 // what has to wait is a selection whose Info waits, which gocql calls just before an attempt.
 type hostIterator struct {
@@ -33,6 +37,7 @@ type hostIterator struct {
 	came      *chan struct{}
 	offered   int       // of replicas and hosts
 	overloads int       // answers of overloaded nodes
+	losses    int       // attempts whose connection ended
 	deadline  time.Time // of waiting for a host; zero: not waiting yet
 	over      bool
 
@@ -43,7 +48,7 @@ type hostIterator struct {
 type selection struct {
 	iterator *hostIterator
 	host     *gocql.HostInfo
-	pause    time.Duration // before the attempt, since nodes are overloaded
+	pause    time.Duration // before the attempt, since earlier ones failed
 	late     bool          // host is not chosen yet
 }
 
@@ -74,8 +79,11 @@ func (i *hostIterator) nextHost() gocql.SelectedHost {
 		i.over = true
 		return nil
 	}
-	if i.overloads > 0 {
+	switch {
+	case i.overloads > 0:
 		s.pause = overloadWait(i.overloads)
+	case i.losses > 1 && i.policy.wait > 0:
+		s.pause = minLossWait << min(i.losses-2, 4)
 	}
 	return s
 }
@@ -116,11 +124,18 @@ func (s *selection) Info() *gocql.HostInfo {
 
 // Mark learns how the attempt ended.
 func (s *selection) Mark(err error) {
+	if err == nil {
+		return
+	}
+	s.iterator.mu.Lock()
+	defer s.iterator.mu.Unlock()
 	var overloaded *gocql.RequestErrOverloaded
-	if err != nil && errors.As(err, &overloaded) {
-		s.iterator.mu.Lock()
-		defer s.iterator.mu.Unlock()
+	var answer gocql.RequestError
+	switch {
+	case errors.As(err, &overloaded):
 		s.iterator.overloads++
+	case !errors.As(err, &answer):
+		s.iterator.losses++
 	}
 }
 

@@ -196,6 +196,25 @@ func TestOverloadedAnswersMakeAttemptsWait(t *testing.T) {
 	})
 }
 
+// gocql needs a moment to notice that connections have ended; attempts must not be used up before.
+func TestLostConnectionsMakeAttemptsWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPolicy(2 * time.Second)
+		p.AddHosts(newHosts(t, 6))
+		next := p.Pick(statement{ctx: t.Context()})
+		for i, want := range []time.Duration{0, 0, 10, 20, 40, 80} {
+			start := time.Now()
+			s := next()
+			s.Info()
+			if took := time.Since(start); took != want*time.Millisecond {
+				t.Errorf("attempt %d waited %v, want %v ms", i, took, int(want))
+			}
+			s.Mark(io.EOF)
+		}
+	})
+}
+
 func TestNoWaitingWithNegativeRecoveryWait(t *testing.T) {
 	t.Parallel()
 	p := newTestPolicy(-1)

@@ -67,7 +67,7 @@ func testFault(t *testing.T, f *fault, s settings) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	playTest(t, 12, testSettings(), func(f *fault) bool { return !f.slow() })
+	playTest(t, 6, testSettings(), func(f *fault) bool { return !f.slow() })
 }
 
 // Without its means, a program comes back by itself, too.

@@ -35,6 +35,9 @@ func startTrial(ctx context.Context, f *fault, d *database, s settings) (*trial,
 	if f.config != nil {
 		f.config(&config, d)
 	}
+	if s.shared {
+		config.RecoveryWait = 20 * time.Second // a machine that is busy with other faults is no outage
+	}
 	if s.off {
 		config.DisableWriteMerging, config.DisableSessionResumption, config.RecoveryWait = true, true, -1
 	}
