@@ -27,7 +27,7 @@ import (
 //	  between requests after failures  100 ms to 2 s  jittered, a sixteenth of the time that things have been wrong
 //	wait for newer metadata          100 ms           then the last good answer is used
 //	addresses of a name              10 s             asked again earlier after a failed connection
-//	back-off of a node that fails    50 to 250 ms     1 s if the metadata does not list it; 5 s for a refused token
+//	back-off of a node that fails    50 to 250 ms     250 ms to 1 s if the metadata does not list it; to 5 s for a refused token
 //	RecoveryWait                     2 s              long enough for every fault but an outage
 //	read-idle limit                  10.5 s           two missed heartbeats of gocql, which sends one every 5 s
 //	unacknowledged data (Linux)      4 s              TCP_USER_TIMEOUT, which ends a connection within 5 s

@@ -125,14 +125,16 @@ func (e *endpoint) connect(ctx context.Context, address string, config *tls.Conf
 		}
 		return conn, err
 	})
-	if err != nil {
-		expire()
-		if cause := context.Cause(ctx); cause != nil && answered(cause) {
-			return nil, cause
-		}
-		return nil, err
+	if err == nil {
+		return conn, nil
 	}
-	return conn, nil
+	switch cause := context.Cause(ctx); {
+	case cause != nil && answered(cause):
+		return nil, cause
+	case cause != errReplaced && cause != context.Canceled: // not for a node that is gone, nor for a caller
+		expire()
+	}
+	return nil, err
 }
 
 // answered reports whether a failed handshake is the verdict of either side rather than trouble on the way.

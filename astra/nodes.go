@@ -10,7 +10,8 @@ import (
 const (
 	minNodeBackOff      = 50 * time.Millisecond
 	maxNodeBackOff      = 250 * time.Millisecond
-	maxUnlistedBackOff  = time.Second // of one that the metadata service does not list
+	minUnlistedBackOff  = 250 * time.Millisecond // of one that the metadata service does not list
+	maxUnlistedBackOff  = time.Second
 	maxRememberedNodes  = 1000
 	rememberedNodesTime = time.Minute
 )
@@ -46,11 +47,11 @@ func (n *nodes) failed(hostID string, listed bool, err error) {
 	if now.Before(f.until) {
 		return // one of several connections that failed together
 	}
-	longest := maxNodeBackOff
+	shortest, longest := minNodeBackOff, maxNodeBackOff
 	if !listed {
-		longest = maxUnlistedBackOff
+		shortest, longest = minUnlistedBackOff, maxUnlistedBackOff
 	}
-	f.wait = min(max(2*f.wait, minNodeBackOff), longest)
+	f.wait = min(max(2*f.wait, shortest), longest)
 	f.until, f.err = now.Add(f.wait), err
 	if n.failures == nil || len(n.failures) > maxRememberedNodes {
 		n.forget(now)
