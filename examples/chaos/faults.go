@@ -57,7 +57,7 @@ var faults = []*fault{
 		},
 	},
 	{
-		name: "new-addresses-quiet", title: "the same, not announced", bounds: unnoticed,
+		name: "new-addresses-quiet", title: "nodes get new addresses, one after the other, not announced", bounds: unnoticed,
 		begin: func(ctx context.Context, d *database) error {
 			return oneByOne(ctx, d, 400*time.Millisecond, func(i int) { d.MoveNodeQuietly(i) })
 		},
@@ -69,7 +69,7 @@ var faults = []*fault{
 		},
 	},
 	{
-		name: "rolling-quiet", title: "the same, not announced", bounds: unnoticed,
+		name: "rolling-quiet", title: "nodes replaced one after the other, not announced", bounds: unnoticed,
 		begin: func(ctx context.Context, d *database) error {
 			return oneByOne(ctx, d, 500*time.Millisecond, func(i int) { d.ReplaceNodes(astratest.Replacement{Nodes: []int{i}, Quiet: true}) })
 		},
@@ -135,13 +135,13 @@ var faults = []*fault{
 	metadataFails("metadata-garbage", "metadata service answers garbage while connections drop", astratest.MetadataGarbage),
 
 	allReplaced("replaced", "all nodes replaced at once", astratest.RefuseAlert, astratest.Replacement{}),
-	allReplaced("replaced-close", "the same, unknown nodes refused by a close after the handshake", astratest.RefuseClose, astratest.Replacement{}),
-	allReplaced("replaced-silence", "the same, unknown nodes met with silence", astratest.RefuseSilence, astratest.Replacement{}),
-	allReplaced("replaced-quiet", "the same, not announced", astratest.RefuseAlert, astratest.Replacement{Quiet: true}),
+	allReplaced("replaced-close", "all nodes replaced at once, unknown ones refused by a close after the handshake", astratest.RefuseClose, astratest.Replacement{}),
+	allReplaced("replaced-silence", "all nodes replaced at once, unknown ones met with silence", astratest.RefuseSilence, astratest.Replacement{}),
+	allReplaced("replaced-quiet", "all nodes replaced at once, not announced", astratest.RefuseAlert, astratest.Replacement{Quiet: true}),
 	allReplaced("same-addresses", "all nodes replaced at once, on the old addresses", astratest.RefuseAlert, astratest.Replacement{SameAddresses: true}),
-	allReplaced("same-addresses-close", "the same, refused by a close", astratest.RefuseClose, astratest.Replacement{SameAddresses: true}),
-	allReplaced("same-addresses-silence", "the same, met with silence", astratest.RefuseSilence, astratest.Replacement{SameAddresses: true}),
-	with(allReplaced("shared-address", "all nodes replaced at once, which all report one and the same address", astratest.RefuseAlert, astratest.Replacement{}),
+	allReplaced("same-addresses-close", "all nodes replaced at once, on the old addresses, unknown ones refused by a close", astratest.RefuseClose, astratest.Replacement{SameAddresses: true}),
+	allReplaced("same-addresses-silence", "all nodes replaced at once, on the old addresses, unknown ones met with silence", astratest.RefuseSilence, astratest.Replacement{SameAddresses: true}),
+	with(allReplaced("shared-address", "all nodes replaced at once, where all report one and the same address", astratest.RefuseAlert, astratest.Replacement{}),
 		func(f *fault) { f.options = []astratest.Option{astratest.SharedAddress()} }),
 	{
 		name: "schema-split", title: "all nodes replaced at once by nodes that disagree on the schema for 4 s", bounds: brief,
@@ -161,7 +161,7 @@ var faults = []*fault{
 		begin:  rotateToken,
 	},
 	{
-		name: "token-asked", title: "the same, the source knows the new one at once", bounds: brief,
+		name: "token-asked", title: "token rotated and connections dropped, the source knows the new one at once", bounds: brief,
 		config: func(c *astra.Config, d *database) {
 			c.Token = token.SourceFunc(func(context.Context) (token.Token, error) { return d.Token(), nil })
 		},
@@ -173,7 +173,7 @@ var faults = []*fault{
 		begin:  rotateBundle,
 	},
 	{
-		name: "bundle-asked", title: "the same, the source knows the new one at once", bounds: brief, real: true,
+		name: "bundle-asked", title: "bundle and CA replaced and connections dropped, the source knows the new one at once", bounds: brief, real: true,
 		config: func(c *astra.Config, d *database) {
 			c.Bundle = bundle.SourceFunc(func(context.Context) (*bundle.Bundle, error) { return d.Bundle(), nil })
 		},

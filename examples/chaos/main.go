@@ -80,8 +80,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-nodes is %q, neither simulated nor cassandra", o.nodes)
 	case o.random > 0 && (o.nodes != "simulated" || o.fault != "" || o.write != "" || o.svg != ""):
 		return o, errors.New("-random goes with -seed, -off and -log only")
-	case o.write != "" && o.off:
-		return o, errors.New("-write has the faults with and without -off by itself")
+	case o.write != "" && (o.off || o.nodes != "simulated"):
+		return o, errors.New("-write has the faults with and without -off by itself, on simulated nodes")
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1_000_000) + 1
@@ -131,7 +131,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.write != "" {
-		if err := writeReliability(o.write, s, results, off); err != nil {
+		if err := writeReliability(o.write, o.svg, s, results, off); err != nil {
 			return err
 		}
 	}

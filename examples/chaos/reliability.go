@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"text/template"
 )
@@ -15,13 +16,14 @@ var reliabilityText string
 var reliability = template.Must(template.New("").Funcs(template.FuncMap{"show": show}).Parse(reliabilityText))
 
 // writeReliability writes the results as the documentation of what this library survives. off has the results of the same faults, in the same
-// order, with everything switched off.
-func writeReliability(name string, s settings, results, off []*result) error {
+// order, with everything switched off. It shows the picture unless that has no name.
+func writeReliability(name, picture string, s settings, results, off []*result) error {
 	type row struct{ On, Off *result }
 	data := struct {
 		Readers, Writers, Statements int
 		Latency                      string
 		Machine                      string
+		Picture                      string
 		Rows                         []row
 		Writes, Executions           int
 		LeftOver                     string
@@ -30,6 +32,13 @@ func writeReliability(name string, s settings, results, off []*result) error {
 		Readers: s.readers, Writers: s.writers, Statements: s.statements, Latency: show(s.latency),
 		LeftOver: "none was left over",
 		Machine:  fmt.Sprintf("%s, %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+	}
+	if picture != "" {
+		relative, err := filepath.Rel(filepath.Dir(name), picture)
+		if err != nil {
+			return err
+		}
+		data.Picture = filepath.ToSlash(relative)
 	}
 	measured := make(map[string]*result)
 	for i, r := range results {
@@ -64,6 +73,14 @@ func (r *result) Slowest() string { return show(r.slowest) }
 func (r *result) Back() string    { return r.showBack() }
 func (r *result) Serving() string { return show(r.allServe()) }
 func (r *result) Broken() bool    { return len(r.broken) > 0 }
+
+// Compared is what stands beside other drivers.
+func (r *result) Compared() string {
+	if r.fault.early {
+		return "first row after " + show(r.firstRow)
+	}
+	return fmt.Sprintf("%d failed, %s, back after %s", r.failedReads, show(r.slowest), show(r.back))
+}
 
 // driversRow is what other clients did under a fault, measured earlier.
 type driversRow struct {

@@ -31,7 +31,9 @@ func startTrial(ctx context.Context, f *fault, d *database, s settings) (*trial,
 	if err != nil {
 		return nil, err
 	}
-	config.Logger = s.logger
+	if s.logger != nil {
+		config.Logger, config.Trace = s.logger, newTrace(s.logger)
+	}
 	if f.config != nil {
 		f.config(&config, d)
 	}

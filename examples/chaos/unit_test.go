@@ -206,6 +206,7 @@ func TestCommandLine(t *testing.T) {
 		{"-nodes cassandra -fault replaced", "cannot happen to real nodes"},
 		{"-random 1s -fault dropped", "-random"},
 		{"-off -write x.md", "-write"},
+		{"-nodes cassandra -write x.md", "-write"},
 		{"dropped", `"dropped" is no flag`},
 		{"-nonsense", "not defined"},
 	} {
@@ -240,7 +241,7 @@ func TestOutputs(t *testing.T) {
 	if err := writeSVG(svg, results); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeReliability(document, s, results, results); err != nil {
+	if err := writeReliability(document, svg, s, results, results); err != nil {
 		t.Fatal(err)
 	}
 	if err := writeTable(&out, results); err != nil {
@@ -264,7 +265,7 @@ func TestOutputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{results[0].fault.title + " |", "3865 failed", "none was left over"} {
+	for _, want := range []string{results[0].fault.title + " |", "3865 failed", "none was left over", "(chaos.svg)"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the document lacks %q:\n%s", want, text)
 		}
