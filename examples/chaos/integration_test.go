@@ -29,7 +29,7 @@ func TestRandomFaults(t *testing.T) {
 
 // The faults that can happen to real nodes, one after the other. Without Java or Maven the test is skipped, but not in CI.
 func TestRealNodes(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cluster, err := startCassandra(ctx, t.Output())
 	if errors.Is(err, cassandra.ErrUnavailable) && os.Getenv("CI") == "" {

@@ -10,6 +10,7 @@ import (
 type bounds struct {
 	outage    bool          // idempotent statements may fail, but only while nothing answers; otherwise none may
 	anyFailed bool          // they may fail anyhow
+	anyRate   bool          // the rate after the fault is not judged
 	slowest   time.Duration // of a single statement
 	back      time.Duration // from the end of the fault to the first answer
 	firstRow  time.Duration // from the start of a program to the first row
@@ -177,7 +178,7 @@ func (b bounds) broken(m *measures, firstRow time.Duration) []complaint {
 	limit("the slowest statement took", m.slowest, b.slowest)
 	limit("from the start of the program to the first row it took", firstRow, b.firstRow)
 	limit("from the end of the fault to the first answer it took", m.back, b.back)
-	if b.back > 0 {
+	if b.back > 0 && !b.anyRate {
 		limit("from the end of the fault to 90 % of the earlier rate it took", m.rate, max(rateRecovery, b.back))
 	}
 	return broken
@@ -191,6 +192,7 @@ func (b bounds) times(n int) bounds {
 	b.slowest *= time.Duration(n)
 	b.back *= time.Duration(n)
 	b.firstRow *= time.Duration(n)
+	b.anyRate = n > 1 // such a machine has another rate from one moment to the next
 	return b
 }
 
