@@ -51,7 +51,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 
 	out := new(output)
 	c := config(s)
-	c.DialTimeout, c.RecoveryWait = time.Second, 100*time.Millisecond
+	c.RecoveryWait = 100 * time.Millisecond
 	c.Logger = slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c.Trace = &astra.Trace{
 		MetadataDone: func(i astra.MetadataInfo) { out.print(i, i.Err) },

@@ -275,7 +275,7 @@ func TestConnectErrors(t *testing.T) {
 			s := newServer(t)
 			c := config(s)
 			if test.is == context.DeadlineExceeded {
-				c.DialTimeout = 300 * time.Millisecond
+				c.DialTimeout = 2 * time.Second // long enough for a busy machine to get to the fault
 			}
 			if test.change != nil {
 				test.change(&c)
