@@ -410,7 +410,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			}))
 			defer elsewhere.Close()
 			redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, elsewhere.URL+"/v2?X-Amz-Signature=abc", status)
+				http.Redirect(w, r, elsewhere.URL+"/v2?X-Amz-Signature=xyzzy", status)
 			})
 			s := newServer(t)
 			for _, config := range []devops.Config{{}, {HTTPClient: &http.Client{}}} {
@@ -422,7 +422,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				s.DevOps().Intercept("secureBundleURL", 1, redirect)
 				_, err = c.BundleLinks(ctx(t), s.DatabaseID)
 				e := wantError(t, err, nil, "redirect to "+elsewhere.URL, "not followed")
-				if e.StatusCode != status || e.Attempts != 1 || strings.Contains(err.Error(), "abc") {
+				if e.StatusCode != status || e.Attempts != 1 || strings.Contains(err.Error(), "xyzzy") {
 					t.Errorf("%+v", e)
 				}
 				s.DevOps().Intercept("GET /store", 1, redirect)
