@@ -151,10 +151,10 @@ func (p *proxy) serve(a *proxyAddr, s *socket) {
 		return
 	}
 	state := conn.ConnectionState()
-	p.counts.handshakes.Add(1)
 	if state.DidResume {
 		p.counts.resumed.Add(1)
 	}
+	p.counts.handshakes.Add(1)
 	up, ok := p.route(state.ServerName)
 	if !ok { // unknown, to be closed after the handshake; or known, but down
 		conn.Close()

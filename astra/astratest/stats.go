@@ -11,7 +11,7 @@ type Stats struct {
 	Dials          int64            // TCP connections to the proxy, also those that were reset because it is away
 	BySNI          map[string]int64 // TLS handshakes begun at the proxy, by the server name (a host ID) that the client sent; "": none
 	RefusedUnknown int64            // those of them with a server name that the proxy does not know, however it refuses them
-	Handshakes     int64            // TLS handshakes completed at the proxy
+	Handshakes     int64            // TLS handshakes completed at the proxy, which in TLS 1.3 is a moment after the client's own end
 	Resumed        int64            // those of them that resumed a session
 	OpenConns      int64            // connections to the proxy that are open now
 }
