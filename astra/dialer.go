@@ -37,7 +37,7 @@ type Dialer struct {
 	endpoint *endpoint // of the last good bundle
 
 	handshake atomic.Int64 // how long the last good TCP and TLS handshake took
-	doubt     atomic.Bool  // the last dial timed out
+	doubt     atomic.Bool  // the proxy was silent until the end of a dial, and has not answered since
 }
 
 var _ gocql.HostDialer = (*Dialer)(nil)
@@ -149,9 +149,6 @@ func (d *Dialer) dial(ctx context.Context, hostID string) (nodeConn, error) {
 		n, addr, err = d.dialNode(ctx, e, hostID)
 	}
 	if err != nil {
-		if context.Cause(ctx) == errTimeout {
-			d.doubt.Store(true)
-		}
 		return nodeConn{}, opError(&DialError{HostID: hostID, Addr: addr, Err: err})
 	}
 	return n, nil

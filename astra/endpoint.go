@@ -21,7 +21,10 @@ type endpoint struct {
 	dialer   *Dialer
 	bundle   *bundle.Bundle
 	metadata *refresh.Cache[*Metadata]
-	dials    staggered.Dialer[*tls.Conn]
+
+	nodeDials     staggered.Dialer[*tls.Conn]
+	metadataDials staggered.Dialer[*tls.Conn]
+	requests      staggered.Dialer[metadataAnswer]
 
 	mu    sync.Mutex
 	names map[string]*refresh.Cache[[]string] // addresses of the service and of the proxy, by "host:port"
@@ -29,10 +32,16 @@ type endpoint struct {
 
 type metadataValue = refresh.Value[*Metadata]
 
+// metadataAnswer is what a request to the metadata service leads to, in place of a connection.
+type metadataAnswer struct{ *Metadata }
+
+func (metadataAnswer) Close() error { return nil }
+
 func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
 	e := &endpoint{dialer: d, bundle: b, names: make(map[string]*refresh.Cache[[]string])}
-	e.dials.Delay = 250 * time.Millisecond
-	e.dials.Again = time.Second
+	const delay, again = 250 * time.Millisecond, time.Second
+	e.nodeDials.Delay, e.nodeDials.Again = delay, again
+	e.metadataDials.Delay, e.requests.Again = delay, again
 	e.metadata = refresh.New(refresh.Config[*Metadata]{
 		Fetch:       e.fetchMetadata,
 		MaxAge:      d.config.MetadataMaxAge,
@@ -44,19 +53,27 @@ func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
 	return e
 }
 
+// fetchMetadata asks the metadata service. A request without an answer is followed by another one, beside it: a service that hung for a moment
+// must not hold everything up until the time-out.
 func (e *endpoint) fetchMetadata(ctx context.Context) (*Metadata, error) {
-	start := time.Now()
-	m, err := fetchMetadata(ctx, e.bundle, func(ctx context.Context, _, addr string) (net.Conn, error) {
-		return e.connect(ctx, addr, e.bundle.TLSConfig(), "")
-	})
-	e.dialer.config.Trace.metadataDone(MetadataInfo{Metadata: m, Duration: time.Since(start), Err: err})
+	const theOnlyOne = "" // address; errors name the service by themselves
+	a, err := e.requests.Dial(ctx, []string{theOnlyOne}, e.requestMetadata)
 	if err != nil {
 		e.dialer.config.Logger.Warn("The metadata service gave no usable answer.", "error", err)
 		e.dialer.blameBundle(err)
 		return nil, err
 	}
-	e.dialer.compareRings(m)
-	return m, nil
+	e.dialer.compareRings(a.Metadata)
+	return a.Metadata, nil
+}
+
+func (e *endpoint) requestMetadata(ctx context.Context, _ string) (metadataAnswer, error) {
+	start := time.Now()
+	m, err := fetchMetadata(ctx, e.bundle, func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return e.connect(ctx, addr, e.bundle.TLSConfig(), "")
+	})
+	e.dialer.config.Trace.metadataDone(MetadataInfo{Metadata: m, Duration: time.Since(start), Err: err})
+	return metadataAnswer{m}, err
 }
 
 // where returns what the metadata service told last.
@@ -105,9 +122,13 @@ func (e *endpoint) connect(ctx context.Context, address string, config *tls.Conf
 	if err != nil {
 		return nil, err
 	}
+	dials := &e.nodeDials
+	if hostID == "" {
+		dials = &e.metadataDials
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn, err := e.dials.Dial(ctx, addrs, func(ctx context.Context, addr string) (*tls.Conn, error) {
+	conn, err := dials.Dial(ctx, addrs, func(ctx context.Context, addr string) (*tls.Conn, error) {
 		start := time.Now()
 		conn, err := e.handshake(ctx, addr, config)
 		took := time.Since(start)
@@ -119,8 +140,11 @@ func (e *endpoint) connect(ctx context.Context, address string, config *tls.Conf
 		}
 		if hostID != "" {
 			e.dialer.config.Trace.dialDone(info)
-			if err == nil {
+			switch {
+			case err == nil:
 				e.dialer.shookHands(took)
+			case took > silence && context.Cause(ctx) == errTimeout:
+				e.dialer.doubt.Store(true)
 			}
 		}
 		return conn, err
@@ -136,6 +160,9 @@ func (e *endpoint) connect(ctx context.Context, address string, config *tls.Conf
 	}
 	return nil, err
 }
+
+// silence is how long a proxy must have said nothing, at the end of a dial, for the next dials to be shorter.
+const silence = 500 * time.Millisecond
 
 // answered reports whether a failed handshake is the verdict of either side rather than trouble on the way.
 func answered(err error) bool {

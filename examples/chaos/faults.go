@@ -31,7 +31,7 @@ type fault struct {
 }
 
 // slow reports whether a fault, or what comes of it, takes more than a second or two.
-func (f *fault) slow() bool { return f.lasts > 2*time.Second || f.bounds.slowest > 4*time.Second }
+func (f *fault) slow() bool { return f.lasts >= 2*time.Second || f.bounds.slowest > 4*time.Second }
 
 var (
 	// unnoticed is for what a program may notice no more than a slow query.
@@ -225,6 +225,17 @@ var faults = []*fault{
 		end:   func(_ context.Context, d *database) error { d.DelayMetadata(0); return nil },
 	},
 	{
+		name: "replaced-metadata-hangs", title: "all nodes replaced at once while the metadata service hangs for 2 s",
+		bounds: bounds{outage: true, slowest: 3500 * time.Millisecond, back: 1500 * time.Millisecond},
+		begin: func(_ context.Context, d *database) error {
+			d.SetMetadata(astratest.MetadataHang)
+			d.ReplaceNodes(astratest.Replacement{})
+			return nil
+		},
+		lasts: 2 * time.Second,
+		end:   func(_ context.Context, d *database) error { d.SetMetadata(astratest.MetadataOK); return nil },
+	},
+	{
 		name: "proxy-moved-metadata-down", title: "proxy moves while the metadata service is down for 5 s", bounds: outage(5 * time.Second), real: true,
 		begin: func(_ context.Context, d *database) error {
 			d.SetMetadata(astratest.MetadataDown)
@@ -246,9 +257,9 @@ var faults = []*fault{
 		end:   func(_ context.Context, d *database) error { d.SilenceProxy(false); return nil },
 	},
 	{
-		name: "hibernated", title: "hibernated, and woken after 5 s with other nodes", bounds: outage(5 * time.Second),
+		name: "hibernated", title: "hibernated, and woken after 8 s with other nodes", bounds: outage(8 * time.Second),
 		begin: func(_ context.Context, d *database) error { d.Hibernate(); return nil },
-		lasts: 5 * time.Second,
+		lasts: 8 * time.Second,
 		end: func(_ context.Context, d *database) error {
 			d.ReplaceNodes(astratest.Replacement{})
 			d.MoveProxy()

@@ -55,9 +55,8 @@ func TestNoHerdWhenNodesAreReplaced(t *testing.T) {
 	})
 }
 
-// While the metadata service tells nothing new, each program asks it ten times a second at most, and after 16 seconds once a second at most;
-// so a thousand programs make a thousand
-// requests a second, and fewer.
+// While the metadata service tells nothing new, each program asks it ten times a second at most, and after 16 seconds twice a second at most.
+// It goes down to once in two seconds.
 func TestNoHerdWhileMetadataIsStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,24 +65,52 @@ func TestNoHerdWhileMetadataIsStale(t *testing.T) {
 		dialers := startDialers(t, d, programs)
 		begun := d.restart()
 		d.replace(false)
-		var running sync.WaitGroup
-		for _, dialer := range dialers {
-			running.Go(func() {
-				if err := dialUntil(t.Context(), dialer, 30*time.Second); err == nil {
-					t.Error("a program connected to a node that is gone")
-				}
-			})
-		}
-		running.Wait()
-		requests := d.requests()
+		requests := d.dialInVain(t, dialers)
 		late := slices.IndexFunc(requests, func(at time.Time) bool { return at.Sub(begun) > 16*time.Second })
 		if n := busiest(requests, time.Second); n > 10*programs {
 			t.Errorf("%d programs made %d requests within a second", programs, n)
 		}
-		if n := busiest(requests[late:], time.Second); n > programs {
+		if n := busiest(requests[late:], time.Second); n > 2*programs {
 			t.Errorf("after 16 s, %d programs made %d requests within a second", programs, n)
 		}
 	})
+}
+
+// While the metadata service hangs, each program asks it once a second, and never more than twice within one: a request without an answer is followed by another one beside it.
+func TestNoHerdWhileMetadataHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const programs = 5
+		d := newPipeDatabase(t)
+		dialers := startDialers(t, d, programs)
+		d.restart()
+		d.replace(true)
+		d.hang()
+		requests := d.dialInVain(t, dialers)
+		if n := busiest(requests, time.Second); n > 2*programs {
+			t.Errorf("%d programs made %d requests within a second", programs, n)
+		}
+		if n := len(requests); n > 40*programs || n < 20*programs {
+			t.Errorf("%d programs made %d requests in 30 s; want some 30 each, so that the end of the trouble is noticed soon", programs, n)
+		}
+	})
+}
+
+// dialInVain has each of the dialers dial a node that is gone, for 30 seconds, and returns the requests for metadata that came of it.
+func (d *pipeDatabase) dialInVain(t *testing.T, dialers []*astra.Dialer) []time.Time {
+	t.Helper()
+	var running sync.WaitGroup
+	for _, dialer := range dialers {
+		running.Go(func() {
+			if err := dialUntil(t.Context(), dialer, 30*time.Second); err == nil {
+				t.Error("a program connected to a node that is gone")
+			}
+		})
+	}
+	running.Wait()
+	requests := d.requests()
+	time.Sleep(10 * time.Second) // until the last request, which nobody waits for, has ended
+	return requests
 }
 
 // busiest returns the most requests that lie within a span of time.
@@ -147,6 +174,7 @@ type pipeDatabase struct {
 	mu    sync.Mutex
 	node  string // the only one
 	named string // by the metadata service
+	hangs bool   // the metadata service
 	asked []time.Time
 }
 
@@ -201,6 +229,13 @@ func (d *pipeDatabase) replace(told bool) {
 	}
 }
 
+// hang leaves requests for metadata without an answer from now on.
+func (d *pipeDatabase) hang() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hangs = true
+}
+
 // restart forgets the requests so far.
 func (d *pipeDatabase) restart() time.Time {
 	d.mu.Lock()
@@ -246,7 +281,12 @@ func (d *pipeDatabase) answer(conn net.Conn) {
 	request.Body.Close()
 	d.mu.Lock()
 	d.asked = append(d.asked, time.Now())
+	hangs := d.hangs
 	body := fmt.Sprintf(`{"version":1,"contact_info":{"type":"sni_proxy","local_dc":"dc1","contact_points":[%q],"sni_proxy_address":"%s:29042"}}`, d.named, pipeHost)
 	d.mu.Unlock()
+	if hangs {
+		conn.Read(make([]byte, 1)) // until the client gives up
+		return
+	}
 	fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
 }

@@ -59,10 +59,10 @@ func (p *pacer) trouble(now time.Time) {
 	p.latest = now
 }
 
-// interval is the time between two fetches: a sixteenth of how long the trouble lasts, within its bounds, and up to half as
+// interval is the time between two fetches: a thirty-second of how long the trouble lasts, within its bounds, and up to half as
 // much again at random.
 func (p *pacer) interval(now time.Time) time.Duration {
-	d := min(max(now.Sub(p.since)/16, p.min), p.max)
+	d := min(max(now.Sub(p.since)/32, p.min), p.max)
 	return d + part(d/2)
 }
 

@@ -35,8 +35,9 @@ func TestIntervalGrowsWithTheTrouble(t *testing.T) {
 	for _, test := range []struct{ wrong, atLeast time.Duration }{
 		{0, 100 * time.Millisecond},
 		{time.Second, 100 * time.Millisecond},
-		{8 * time.Second, 500 * time.Millisecond},
-		{time.Minute, 2 * time.Second},
+		{8 * time.Second, 250 * time.Millisecond},
+		{32 * time.Second, time.Second},
+		{64 * time.Second, 2 * time.Second},
 		{time.Hour, 2 * time.Second},
 	} {
 		p.since = begin

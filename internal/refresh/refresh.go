@@ -41,7 +41,7 @@ type Config[T any] struct {
 	// time starts within a random part of it. Zero: 100 milliseconds.
 	MinInterval time.Duration
 
-	// MaxInterval bounds the growth of that time: it is a sixteenth of how long things have been wrong, so that a recovery is
+	// MaxInterval bounds the growth of that time: it is a thirty-second of how long things have been wrong, so that a recovery is
 	// noticed soon after a short trouble and a long trouble costs few requests. Zero: 2 seconds.
 	MaxInterval time.Duration
 }

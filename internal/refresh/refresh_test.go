@@ -217,8 +217,8 @@ func TestRecoveryIsQuickAfterALongOutage(t *testing.T) {
 		fetches          int64
 	}{
 		{time.Second, 150 * time.Millisecond, 10},
-		{5 * time.Second, 500 * time.Millisecond, 40},
-		{time.Minute, 3 * time.Second, 80},
+		{5 * time.Second, 250 * time.Millisecond, 50},
+		{time.Minute, 3 * time.Second, 130},
 		{24 * time.Hour, 3 * time.Second, 44_000},
 	} {
 		t.Run(test.outage.String(), func(t *testing.T) {
