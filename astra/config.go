@@ -20,11 +20,11 @@ import (
 //	what                             value            why
 //	DialTimeout                      5 s              gocql gives a dial no deadline
 //	  to a node that is not listed   8 × the last good handshake, 100 ms to 1 s, but at least 2 ×: it has most likely been replaced
-//	  after a dial met with silence   1 s, or twice the last good handshake (2 s before the first): the proxy is in doubt
+//	  after a dial met with silence  1 s, or twice the last good handshake (2 s before the first): the proxy is in doubt
 //	  between attempts on one dial   1 s; 250 ms from one address to the next (RFC 8305), 500 ms from one contact point to the next
-//	metadata request                 DialTimeout      as any other dial
+//	metadata request                 DialTimeout      another one beside it after each second without an answer
 //	MetadataMaxAge                   5 min            a failed connection makes it look earlier
-//	  between requests after failures  100 ms to 2 s  jittered, a thirty-second of the time that things have been wrong
+//	  between two after failures     100 ms to 2 s    jittered, a thirty-second of the time that things have been wrong
 //	wait for newer metadata          100 ms           then the last good answer is used
 //	addresses of a name              10 s             asked again earlier after a failed connection
 //	back-off of a node that fails    50 to 250 ms     250 ms to 1 s if the metadata does not list it; to 5 s for a refused token
