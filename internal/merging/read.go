@@ -34,7 +34,7 @@ func (c *Conn) beginRead() error {
 	r := &c.reads
 	r.reader.Lock()
 	if r.batch.Load() > 1 {
-		r.yielder.yield(&c.requests) // to those who have just got answers
+		r.yielder.yield() // to those who have just got answers
 	}
 	return r.begin(c.conn.SetReadDeadline)
 }

@@ -9,6 +9,7 @@ import (
 
 // Write writes p, or appends it to what will be written. After an error, nothing of p was or will be written, unless p was written by itself.
 func (c *Conn) Write(p []byte) (int, error) {
+	written.Add(1)
 	alone := c.requests.Add(1)-c.answers.Load() <= 1 && c.reads.batch.Load() <= 1
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +77,7 @@ func (c *Conn) startFlush() {
 }
 
 func (c *Conn) flush() {
-	c.yielder.yield(&c.requests) // to whoever is about to write
+	c.yielder.yield() // to whoever is about to write
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.pending != nil {

@@ -13,8 +13,8 @@ func TestPause(t *testing.T) {
 		want   time.Duration
 	}{
 		"nobody else":             {time.Microsecond, 0, 0},
-		"two thousand requests":   {10 * time.Millisecond, 2000, 0},
-		"goroutines that compute": {10 * time.Millisecond, 3, 300 * time.Millisecond},
+		"a hundred requests":      {10 * time.Millisecond, 100, 0},
+		"goroutines that compute": {10 * time.Millisecond, 3, 100 * time.Millisecond},
 	} {
 		if got := pause(test.took, test.gained); got != test.want {
 			t.Errorf("%s: pause = %v, want %v", name, got, test.want)
