@@ -34,6 +34,8 @@ type conn struct {
 	heard    atomic.Bool           // something has arrived
 	refused  atomic.Pointer[error] // how the node answered gocql's first requests, if by an error
 
+	gathering *gathering // nil: writes are not merged
+
 	watching atomic.Bool  // REGISTER may still come
 	lastRead atomic.Int64 // time since opened
 	idle     *time.Timer
@@ -45,7 +47,10 @@ type conn struct {
 func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
 	c := &conn{Conn: t, tcp: t.NetConn(), dialer: d, attempt: a, token: tok, opened: time.Now(), starting: true}
 	if !d.config.DisableWriteMerging {
-		c.Conn = merging.NewConn(t, c.tcp)
+		c.gathering = &gathering{hostID: a.hostID}
+		m := merging.NewConn(t, c.tcp, func() { d.gathering.Store(c.gathering) })
+		c.gathering.requests = m.Gathering
+		c.Conn = m
 	}
 	c.watching.Store(true)
 	c.idle = time.AfterFunc(readIdleLimit, c.checkIdle)
@@ -160,6 +165,7 @@ func (c *conn) end(reason error) (err error) {
 	}
 	c.idle.Stop()
 	c.dialer.controls.remove(c)
+	c.dialer.gathering.CompareAndSwap(c.gathering, nil)
 	err = c.tcp.Close()
 	c.Conn.Close()
 	c.dialer.config.Trace.connClosed(ConnInfo{

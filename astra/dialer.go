@@ -36,8 +36,9 @@ type Dialer struct {
 	mu       sync.Mutex
 	endpoint *endpoint // of the last good bundle
 
-	handshake atomic.Int64 // how long the last good TCP and TLS handshake took
-	doubt     atomic.Bool  // the proxy was silent until the end of a dial, and has not answered since
+	handshake atomic.Int64              // how long the last good TCP and TLS handshake took
+	gathering atomic.Pointer[gathering] // of the connection where requests began to gather last
+	doubt     atomic.Bool               // the proxy was silent until the end of a dial, and has not answered since
 }
 
 var _ gocql.HostDialer = (*Dialer)(nil)

@@ -60,6 +60,11 @@ func (i *hostIterator) begin(prefer func(*topology, gocql.ExecutableStatement) [
 	if i.statement != nil {
 		i.replicas = prefer(t, i.statement)
 	}
+	first := i.replicas
+	if len(first) == 0 {
+		first = i.hosts
+	}
+	i.start = i.policy.turn(t, first)
 }
 
 func (i *hostIterator) nextHost() gocql.SelectedHost {
@@ -90,23 +95,22 @@ func (i *hostIterator) nextHost() gocql.SelectedHost {
 
 // next returns the next of the hosts, or nil after the last.
 func (i *hostIterator) next() *gocql.HostInfo {
-	if n := len(i.replicas); i.offered < n {
-		i.offered++
-		return i.replicas[i.index(n)]
+	if i.offered < len(i.replicas) {
+		return i.offer(i.replicas)
 	}
-	for n := len(i.hosts); i.offered < len(i.replicas)+n; {
-		i.offered++
-		h := i.hosts[i.index(n)]
-		if !slices.Contains(i.replicas, h) {
+	for i.offered < len(i.replicas)+len(i.hosts) {
+		if h := i.offer(i.hosts); !slices.Contains(i.replicas, h) {
 			return h
 		}
 	}
 	return nil
 }
 
-// index returns whose turn it is of n hosts. It counts without sign: the start wraps around.
-func (i *hostIterator) index(n int) int {
-	return int((i.start + uint32(i.offered)) % uint32(n))
+// offer returns the host whose turn it is. It counts without sign: the start wraps around.
+func (i *hostIterator) offer(hosts []*gocql.HostInfo) *gocql.HostInfo {
+	h := hosts[(i.start+uint32(i.offered))%uint32(len(hosts))]
+	i.offered++
+	return h
 }
 
 // Info returns the host. Where there was none left to offer, it waits for one.

@@ -32,11 +32,13 @@ type hostPolicy struct {
 	partitioner string
 }
 
-// topology is what Pick goes by. It is immutable but for the placements, which are computed at first use.
+// topology is what Pick goes by. It is immutable but for the placements, which are computed at first use, and for what follows from them.
 type topology struct {
-	hosts      []*gocql.HostInfo           // by host ID
+	hosts      []*gocql.HostInfo // in the order of their host IDs
+	byID       map[string]*gocql.HostInfo
 	ring       *ring.Ring[*gocql.HostInfo] // nil: the partitioner is not known
 	placements sync.Map                    // *placement by keyspace
+	everywhere texts                       // of statements on keyspaces with replicas on all hosts
 }
 
 var (
@@ -198,15 +200,18 @@ func (p *hostPolicy) SetPartitioner(partitioner string) {
 
 // KeyspaceChanged is called where gocql's metadata cache is switched on.
 func (p *hostPolicy) KeyspaceChanged(e gocql.KeyspaceUpdateEvent) {
-	p.topology.Load().placements.Delete(e.Keyspace)
+	t := p.topology.Load()
+	t.placements.Delete(e.Keyspace)
+	t.everywhere.forget()
 }
 
 // update computes the topology anew. The lock is held.
 func (p *hostPolicy) update() {
-	t := &topology{}
+	t := &topology{byID: make(map[string]*gocql.HostInfo, len(p.infos))}
 	for _, id := range slices.Sorted(maps.Keys(p.infos)) {
 		infos := p.infos[id]
-		t.hosts = append(t.hosts, infos[len(infos)-1])
+		t.byID[id] = infos[len(infos)-1]
+		t.hosts = append(t.hosts, t.byID[id])
 	}
 	if ring.IsMurmur3(p.partitioner) {
 		t.ring = newRing(t.hosts)
@@ -258,11 +263,22 @@ func (p *hostPolicy) session() *gocql.Session {
 }
 
 // Pick returns the hosts for a statement: the replicas of its partition key first, then the others, each group from another host on each
-// time; and then, as long as RecoveryWait and the statement's context permit, whatever hosts there are at that time.
+// time, or from the one that is about to be written to; and then, as long as RecoveryWait and the statement's context permit, whatever hosts there are at that time.
 func (p *hostPolicy) Pick(statement gocql.ExecutableStatement) gocql.NextHost {
-	i := &hostIterator{policy: p, statement: statement, start: p.next.Add(1)}
+	i := &hostIterator{policy: p, statement: statement}
 	i.begin(p.replicas)
 	return i.nextHost
+}
+
+// turn returns the index of the host to begin with. Statements that come together go to one node where that is as good as another: they
+// leave in one write then, and their answers are likely to come in one read.
+func (p *hostPolicy) turn(t *topology, hosts []*gocql.HostInfo) uint32 {
+	if hostID := p.dialer.gathering.Load().host(); hostID != "" {
+		if i := slices.Index(hosts, t.byID[hostID]); i >= 0 {
+			return uint32(i)
+		}
+	}
+	return p.next.Add(1)
 }
 
 // contextOf returns the context of a statement, which gocql's statements have although the interface does not say so.

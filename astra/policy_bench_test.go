@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
-	"github.com/seed-5f06b232/astra-go/internal/ring"
 )
 
 // keyed is a statement with a partition key.
@@ -20,20 +18,9 @@ func (s *keyed) GetRoutingKey() ([]byte, error) { return s.key, nil }
 func (s *keyed) Keyspace() string               { return "ks" }
 
 func BenchmarkPick(b *testing.B) {
-	hosts := newHosts(b, 6)
 	ours := newTestPolicy(0)
-	ours.SetPartitioner("org.apache.cassandra.dht.Murmur3Partitioner")
-	ours.AddHosts(hosts)
-	replication, err := ring.ParseReplication(map[string]string{"class": "NetworkTopologyStrategy", "dc1": "3"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	t := ours.topology.Load()
-	known := &placement{first: make(chan struct{})}
-	close(known.first)
-	known.found.Store(&foundPlacement{replication, t.ring.Place(replication, "")})
-	known.next.Store(1 << 62)
-	t.placements.Store("ks", known)
+	known(b, ours, 6, 3)
+	hosts := ours.topology.Load().hosts
 	theirs := gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
 	theirs.SetPartitioner("org.apache.cassandra.dht.Murmur3Partitioner")
 	for _, h := range hosts {

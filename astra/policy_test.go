@@ -26,6 +26,7 @@ type statement struct {
 func (s statement) Context() context.Context       { return s.ctx }
 func (s statement) GetRoutingKey() ([]byte, error) { return nil, nil }
 func (s statement) Keyspace() string               { return "" }
+func (s statement) Statement() gocql.Statement     { return nil }
 
 // newHost returns the n-th host. All have the same address, as behind a proxy.
 func newHost(t testing.TB, n int) *gocql.HostInfo {
@@ -77,6 +78,50 @@ func TestHostsThatShareAnAddressAllGetStatements(t *testing.T) {
 		if first[h] != 100 {
 			t.Errorf("%s came first %d times of 300", h.HostID(), first[h])
 		}
+	}
+}
+
+func TestStatementsJoinThoseThatGather(t *testing.T) {
+	t.Parallel()
+	p := newTestPolicy(0)
+	hosts := newHosts(t, 3)
+	p.AddHosts(hosts)
+	counts := func(hostID string, requests int) (first [3]int) {
+		t.Helper()
+		p.dialer.gathering.Store(&gathering{hostID, func() int { return requests }})
+		for range 30 {
+			got := offered(p.Pick(statement{ctx: t.Context()}))
+			if len(got) != 3 || got[0] == got[1] || got[1] == got[2] || got[0] == got[2] {
+				t.Fatalf("offered %v, want three different hosts", got)
+			}
+			first[slices.Index(hosts, got[0])]++
+		}
+		return first
+	}
+	inTurn := [3]int{10, 10, 10}
+	for name, test := range map[string]struct {
+		hostID   string
+		requests int
+		want     [3]int
+	}{
+		"a request gathers":          {hosts[1].HostID(), 1, [3]int{0, 30, 0}},
+		"none does":                  {hosts[1].HostID(), 0, inTurn},
+		"enough do":                  {hosts[1].HostID(), maxGathering, inTurn},
+		"for a node that is no host": {newHost(t, 7).HostID(), 1, inTurn},
+	} {
+		if got := counts(test.hostID, test.requests); got != test.want {
+			t.Errorf("%s: the hosts came first %v times, want %v", name, got, test.want)
+		}
+	}
+
+	// It must be as good as another: a replica where there are any.
+	p.dialer.gathering.Store(&gathering{hosts[1].HostID(), func() int { return 1 }})
+	if turn := p.turn(p.topology.Load(), hosts[1:]); turn != 0 {
+		t.Errorf("among the last two hosts it is the turn of index %d, want 0", turn)
+	}
+	before := p.next.Load()
+	if turn := p.turn(p.topology.Load(), hosts[2:]); turn != before+1 {
+		t.Errorf("without that host it is the turn of %d, want %d", turn, before+1)
 	}
 }
 

@@ -2,7 +2,9 @@ package astra
 
 import (
 	"context"
+	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,14 +23,21 @@ const (
 
 // placement is where the replicas of a keyspace are.
 type placement struct {
-	first chan struct{} // closed after the first read
-	found atomic.Pointer[foundPlacement]
-	next  atomic.Int64 // when to read again, Unix nanoseconds; 0: it is being read
+	keyspace string
+	first    chan struct{} // closed after the first read
+	found    atomic.Pointer[foundPlacement]
+	due      atomic.Bool // to be read again
 }
 
 type foundPlacement struct {
 	replication ring.Replication
 	replicas    *ring.Placement[*gocql.HostInfo]
+	everywhere  bool // each host is a replica of everything
+}
+
+func (t *topology) place(replication ring.Replication) *foundPlacement {
+	replicas := t.ring.Place(replication, "")
+	return &foundPlacement{replication, replicas, replicas.Fewest() == len(t.hosts)}
 }
 
 func (p *placement) replicas(key []byte) []*gocql.HostInfo {
@@ -39,28 +48,45 @@ func (p *placement) replicas(key []byte) []*gocql.HostInfo {
 	return found.replicas.Replicas(ring.TokenOf(key))
 }
 
+func (p *placement) everywhere() bool {
+	found := p.found.Load()
+	return found != nil && found.everywhere
+}
+
 // inherit takes over what an older topology knew, to be read again at the next use.
 func (t *topology) inherit(old *topology) {
 	old.placements.Range(func(keyspace, value any) bool {
 		if found := value.(*placement).found.Load(); found != nil {
-			p := &placement{first: make(chan struct{})}
+			p := &placement{keyspace: keyspace.(string), first: make(chan struct{})}
 			close(p.first)
-			p.found.Store(&foundPlacement{found.replication, t.ring.Place(found.replication, "")})
-			p.next.Store(1)
+			p.found.Store(t.place(found.replication))
+			p.due.Store(true)
 			t.placements.Store(keyspace, p)
 		}
 		return true
 	})
 }
 
-// replicas returns the replicas of a statement's partition key, or none if they are not known. The first statement on a keyspace reads
-// its replication.
+// replicas returns the replicas of a statement's partition key, or none if they are not known or no better than other hosts. The first
+// statement on a keyspace reads its replication.
 func (p *hostPolicy) replicas(t *topology, statement gocql.ExecutableStatement) []*gocql.HostInfo {
+	text := textOf(statement)
+	if known := t.everywhere.get(text); known != nil {
+		p.renew(contextOf(statement), t, known)
+		if known.everywhere() {
+			return nil
+		}
+	}
 	key, keyspace := partition(t, statement)
 	if keyspace == "" {
 		return nil
 	}
-	return p.placement(t, contextOf(statement), keyspace).replicas(key)
+	known := p.placement(t, contextOf(statement), keyspace)
+	if known.everywhere() {
+		t.everywhere.add(text, known)
+		return nil
+	}
+	return known.replicas(key)
 }
 
 // knownReplicas is replicas without reading.
@@ -89,11 +115,11 @@ func partition(t *topology, statement gocql.ExecutableStatement) (key []byte, ke
 func (p *hostPolicy) placement(t *topology, ctx context.Context, keyspace string) *placement {
 	value, ok := t.placements.Load(keyspace)
 	if !ok {
-		value, ok = t.placements.LoadOrStore(keyspace, &placement{first: make(chan struct{})})
+		value, ok = t.placements.LoadOrStore(keyspace, &placement{keyspace: keyspace, first: make(chan struct{})})
 		known := value.(*placement)
 		if !ok {
 			defer close(known.first)
-			p.read(ctx, t, known, keyspace)
+			p.read(ctx, t, known)
 			return known
 		}
 		select {
@@ -103,33 +129,87 @@ func (p *hostPolicy) placement(t *topology, ctx context.Context, keyspace string
 		return known
 	}
 	known := value.(*placement)
-	if next := known.next.Load(); next > 0 && time.Now().UnixNano() >= next && known.next.CompareAndSwap(next, 0) {
-		go p.read(context.WithoutCancel(ctx), t, known, keyspace)
-	}
+	p.renew(ctx, t, known)
 	return known
 }
 
+// renew reads a placement again when that is due.
+func (p *hostPolicy) renew(ctx context.Context, t *topology, known *placement) {
+	if known.due.Load() && known.due.CompareAndSwap(true, false) {
+		go p.read(context.WithoutCancel(ctx), t, known)
+	}
+}
+
 // read reads the replication of a keyspace and computes where the replicas are.
-func (p *hostPolicy) read(ctx context.Context, t *topology, known *placement, keyspace string) {
+func (p *hostPolicy) read(ctx context.Context, t *topology, known *placement) {
 	ctx, cancel := context.WithTimeout(ctx, replicationTimeout)
 	defer cancel()
 	again := replicationRetry
-	defer func() { known.next.Store(time.Now().Add(again).UnixNano()) }()
+	defer func() { time.AfterFunc(again, func() { known.due.Store(true) }) }() // statements have no time to look at a clock
 	session := p.session()
 	if session == nil {
 		return
 	}
 	var options map[string]string
-	statement := "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '" + strings.ReplaceAll(keyspace, "'", "''") + "'"
+	statement := "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '" + strings.ReplaceAll(known.keyspace, "'", "''") + "'"
 	if err := session.Query(statement).Consistency(gocql.LocalOne).Idempotent(true).ScanContext(ctx, &options); err != nil {
-		p.dialer.config.Logger.Debug("Reading the replication of a keyspace failed.", "keyspace", keyspace, "error", err)
+		p.dialer.config.Logger.Debug("Reading the replication of a keyspace failed.", "keyspace", known.keyspace, "error", err)
 		return
 	}
 	again = replicationAge
 	replication, err := ring.ParseReplication(options)
 	if err != nil {
-		p.dialer.config.Logger.Warn("The replication of a keyspace is not understood; its statements go to any node.", "keyspace", keyspace, "error", err)
+		p.dialer.config.Logger.Warn("The replication of a keyspace is not understood; its statements go to any node.", "keyspace", known.keyspace, "error", err)
 		return
 	}
-	known.found.Store(&foundPlacement{replication, t.ring.Place(replication, "")})
+	known.found.Store(t.place(replication))
+}
+
+// textOf returns the text of a statement, or nothing for a batch.
+func textOf(statement gocql.ExecutableStatement) string {
+	if q, ok := statement.Statement().(*gocql.Query); ok {
+		return q.Statement()
+	}
+	return ""
+}
+
+// maxTexts bounds how many texts are remembered. Programs that prepare their statements have fewer.
+const maxTexts = 1000
+
+// texts remembers to which placement the text of a statement leads: where every host is a replica, that saves asking gocql for the partition
+// key. Reading takes no lock. A text without a keyspace may lead elsewhere in a session that uses another one; then the statement goes to any
+// host, as it did anyway.
+type texts struct {
+	mu    sync.Mutex // of add
+	known atomic.Pointer[map[string]*placement]
+}
+
+func (t *texts) get(text string) *placement {
+	if known := t.known.Load(); known != nil {
+		return (*known)[text]
+	}
+	return nil
+}
+
+func (t *texts) add(text string, p *placement) {
+	if text == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := make(map[string]*placement)
+	if old := t.known.Load(); old != nil {
+		if len(*old) >= maxTexts {
+			return
+		}
+		maps.Copy(known, *old)
+	}
+	known[text] = p
+	t.known.Store(&known)
+}
+
+func (t *texts) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known.Store(nil)
 }

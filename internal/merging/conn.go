@@ -15,6 +15,8 @@
 //   - Before it waits for more answers, the reader yields to those who have just got some.
 //   - Yields that turn out to be too dear, because the process has other things to do, are left out for a while.
 //
+// Whoever has a choice of connections gains most by those that gather requests already: see [Conn.Gathering].
+//
 // Protocol versions from 5 on wrap frames in segments, which are not counted: there no request counts as alone.
 package merging
 
@@ -48,8 +50,10 @@ type Conn struct {
 	base  io.Closer
 	reads readSide
 
-	requests atomic.Int64 // calls of Write
-	answers  atomic.Int64 // that were read
+	requests  atomic.Int64 // calls of Write
+	answers   atomic.Int64 // that were read
+	gathering atomic.Int64 // requests that wait for the begin of the next write
+	gathers   func()
 
 	mu        sync.Mutex
 	changed   sync.Cond // of whatever Write or Close may wait for
@@ -59,6 +63,7 @@ type Conn struct {
 	unwritten int       // bytes in pending and on their way
 	deadline  time.Time // of calls of Write
 	applied   time.Time // the write deadline of conn
+	writing   bool      // conn is being written to
 	closed    bool
 	err       error   // why the connection failed
 	yielder   yielder // belongs to the goroutine that flushes
@@ -74,12 +79,17 @@ const (
 )
 
 // NewConn returns a connection that merges what is written to conn, and owns conn. Where closing conn could wait for the peer, base is
-// closed: the TCP connection, if conn is one of TLS.
-func NewConn(conn net.Conn, base io.Closer) *Conn {
-	c := &Conn{conn: conn, base: base}
+// closed: the TCP connection, if conn is one of TLS. The function, if there is one, is called when requests begin to
+// gather; it must not use the connection.
+func NewConn(conn net.Conn, base io.Closer, gathers func()) *Conn {
+	c := &Conn{conn: conn, base: base, gathers: gathers}
 	c.changed.L = &c.mu
 	return c
 }
+
+// Gathering returns how many requests wait for the begin of a write that is about to happen. A further one costs no write. It is zero while
+// a write is under way: nobody knows how long that takes.
+func (c *Conn) Gathering() int { return int(c.gathering.Load()) }
 
 // LocalAddr returns the local address of the connection below.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }

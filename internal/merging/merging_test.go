@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,7 @@ type under struct {
 	partial  int // bytes written before fail
 	closed   chan struct{}
 	once     sync.Once
+	gathers  atomic.Int64 // how often requests began to gather
 }
 
 func newUnder() *under {
@@ -159,7 +161,7 @@ func bubble(t *testing.T, test func(t *testing.T, u *under, c *merging.Conn)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := newUnder()
-		test(t, u, merging.NewConn(u, u.base()))
+		test(t, u, merging.NewConn(u, u.base(), func() { u.gathers.Add(1) }))
 		u.Conn.Close()
 		u.peer.Close()
 	})
@@ -216,6 +218,33 @@ func TestRequestsThatComeTogetherLeaveTogether(t *testing.T) {
 		release()
 		synctest.Wait()
 		u.wantWrites(t, "a", "b", "cde", "f", "gh")
+	})
+}
+
+// Requests gather from the one that starts a merged write until that write begins, and no longer: it may be stuck.
+func TestGathering(t *testing.T) {
+	bubble(t, func(t *testing.T, u *under, c *merging.Conn) {
+		want := func(gathers int64) {
+			t.Helper()
+			if n := u.gathers.Load(); n != gathers || c.Gathering() != 0 {
+				t.Errorf("requests began to gather %d times, and %d gather now; want %d and 0", n, c.Gathering(), gathers)
+			}
+		}
+		write(t, c, "alone")
+		want(0)
+		release := u.hold()
+		write(t, c, "starts a write")
+		synctest.Wait()
+		want(1)
+		write(t, c, "comes while that is under way")
+		want(1)
+		release()
+		synctest.Wait()
+		want(1)
+		write(t, c, "starts another one")
+		synctest.Wait()
+		want(2)
+		u.wantWrites(t, "alone", "starts a write", "comes while that is under way", "starts another one")
 	})
 }
 
@@ -469,7 +498,7 @@ func TestOrder(t *testing.T) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		client, server := tcpPair(t)
-		c := merging.NewConn(client, client)
+		c := merging.NewConn(client, client, nil)
 		var group sync.WaitGroup
 		var mu sync.Mutex // of r
 		failAfter := -1
@@ -606,7 +635,7 @@ func TestOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
-		return merging.NewConn(client, c), server
+		return merging.NewConn(client, c, nil), server
 	}
 
 	t.Run("a peer that reads", func(t *testing.T) {
@@ -664,7 +693,7 @@ func TestReadingGoesOnWhileWritesAreStuck(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	client, server := tcpPair(t)
-	c := merging.NewConn(client, client)
+	c := merging.NewConn(client, client, nil)
 	// gocql takes the address for one of TCP without asking.
 	if got, ok := c.RemoteAddr().(*net.TCPAddr); !ok || got.String() != server.LocalAddr().String() {
 		t.Errorf("RemoteAddr = %v", c.RemoteAddr())

@@ -69,6 +69,9 @@ func (c *Conn) append(p []byte) {
 	if c.state == idle {
 		c.startFlush()
 	}
+	if !c.writing && c.gathering.Add(1) == 1 && c.gathers != nil {
+		c.gathers()
+	}
 }
 
 func (c *Conn) startFlush() {
@@ -83,6 +86,7 @@ func (c *Conn) flush() {
 	for c.pending != nil {
 		batch := c.pending
 		c.pending = nil
+		c.gathering.Store(0)
 		if c.err == nil {
 			c.write(*batch, c.due)
 		}
@@ -100,8 +104,12 @@ func (c *Conn) write(p []byte, deadline time.Time) (n int, err error) {
 		c.applied = deadline
 		err = c.conn.SetWriteDeadline(deadline)
 	}
+	c.writing = true
 	c.mu.Unlock()
-	defer c.mu.Lock()
+	defer func() {
+		c.mu.Lock()
+		c.writing = false
+	}()
 	if err == nil {
 		n, err = c.conn.Write(p)
 	}

@@ -111,3 +111,14 @@ func (r *Ring[H]) Place(replication Replication, datacenter string) *Placement[H
 	p.hosts = slices.Clip(p.hosts)
 	return p
 }
+
+// Fewest returns the number of replicas of the token that has fewest.
+func (p *Placement[H]) Fewest() int {
+	fewest := 0
+	for i := range p.ends {
+		if n := p.first[i+1] - p.first[i]; i == 0 || n < fewest {
+			fewest = n
+		}
+	}
+	return fewest
+}

@@ -394,3 +394,24 @@ func Example() {
 	fmt.Println(placement.Replicas(ring.TokenOf([]byte("some key"))))
 	// Output: [b c]
 }
+
+func TestFewest(t *testing.T) {
+	t.Parallel()
+	r := ring.New([]ring.Node[int]{{0, "a", "r", []ring.Token{1}}, {1, "a", "r", []ring.Token{2}}, {2, "b", "r", []ring.Token{3}}})
+	for _, test := range []struct {
+		options map[string]string
+		want    int
+	}{
+		{map[string]string{"class": "NetworkTopologyStrategy", "a": "3", "b": "3"}, 3},
+		{map[string]string{"class": "NetworkTopologyStrategy", "a": "1", "b": "1"}, 2},
+		{map[string]string{"class": "LocalStrategy"}, 0},
+	} {
+		replication, err := ring.ParseReplication(test.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Place(replication, "").Fewest(); got != test.want {
+			t.Errorf("%v: Fewest() = %d, want %d", test.options, got, test.want)
+		}
+	}
+}
