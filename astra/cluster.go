@@ -57,6 +57,7 @@ func NewCluster(ctx context.Context, config Config) (*gocql.ClusterConfig, error
 	cluster.ConnectTimeout = 5 * time.Second
 	cluster.Consistency = gocql.LocalQuorum
 	cluster.RetryPolicy = RetryPolicy{}
+	cluster.NumConns = 1
 	cluster.HostDialer = d
 	cluster.AuthProvider = d.authenticator
 	port := cluster.Port // sessions read it while the configuration may be changed for another one

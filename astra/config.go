@@ -33,7 +33,7 @@ import (
 //	unacknowledged data (Linux)      4 s              TCP_USER_TIMEOUT, which ends a connection within 5 s
 //	ProtoVersion                     4                Astra's; a discovery costs up to two dials
 //	Consistency                      LOCAL_QUORUM     Astra refuses writes at ANY, ONE and LOCAL_ONE; QUORUM crosses regions
-//	NumConns                         2 a node         more do not make it faster
+//	NumConns                         1 a node         as official drivers; the fewer there are, the more requests leave in one write
 //	Timeout, WriteTimeout            11 s             gocql's
 //	ConnectTimeout                   5 s              for OPTIONS, STARTUP and authentication of one connection
 //	RetryPolicy                      RetryPolicy{}    5 retries of idempotent statements

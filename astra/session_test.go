@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -62,6 +63,20 @@ func (e *executions) reset() map[string]int {
 	counts := e.byNode
 	e.byNode = make(map[string]int)
 	return counts
+}
+
+// await reads until so many nodes answer: gocql uses a connection some time after it has been made.
+func (e *executions) await(t testing.TB, session *gocql.Session, nodes int) {
+	t.Helper()
+	eventually(t, "gocql uses its connections to all nodes", func() bool {
+		e.reset()
+		for key := range 10 * nodes {
+			if err := query(session, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return len(e.reset()) == nodes
+	})
 }
 
 func newCluster(t testing.TB, c astra.Config) *gocql.ClusterConfig {
@@ -123,11 +138,12 @@ func TestSession(t *testing.T) {
 	executed := handle(s)
 	cluster := newCluster(t, config(s))
 	session := connect(t, cluster)
-	eventually(t, "all pools are filled", func() bool { return s.Stats().OpenConns == 7 })
+	eventually(t, "all pools are filled", func() bool { return s.Stats().OpenConns == int64(1+3*cluster.NumConns) })
 	stats := s.Stats()
 	if stats.MetadataRequests != 1 || stats.Dials != int64(1+3*cluster.NumConns) {
 		t.Errorf("opening took %d requests for metadata and %d dials, want 1 and 1 + 3 nodes × %d", stats.MetadataRequests, stats.Dials, cluster.NumConns)
 	}
+	executed.await(t, session, 3)
 	for key := range 300 {
 		if err := query(session, key); err != nil {
 			t.Fatal(err)
@@ -185,15 +201,7 @@ func TestCreateSessionWorksAsWell(t *testing.T) {
 	}
 	sessions[1].Close()
 	for _, session := range []*gocql.Session{sessions[0], sessions[2]} {
-		executed.reset()
-		for key := range 90 {
-			if err := query(session, key); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := len(executed.reset()); n != 3 {
-			t.Errorf("%d of 3 nodes answered", n)
-		}
+		executed.await(t, session, 3)
 	}
 	if n := s.Stats().MetadataRequests; n > 2 { // the second where the machine is so busy that a handshake looked suspicious
 		t.Errorf("%d requests for metadata, want 1 for all sessions", n)
@@ -224,14 +232,27 @@ func TestKeysGoToTheirReplicas(t *testing.T) {
 		},
 	})
 	session := connect(t, newCluster(t, config(s)))
-	eventually(t, "all pools are filled", func() bool { return s.Stats().OpenConns == 13 })
-	var v string
-	for range 3 {
+	read := func() {
+		t.Helper()
+		var v string
 		for key := range 200 {
 			if err := session.Query(statement, key).Scan(&v); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	eventually(t, "gocql has a connection to each node", func() bool {
+		clear(nodes)
+		read()
+		all := make(map[string]bool)
+		for _, by := range nodes {
+			maps.Copy(all, by)
+		}
+		return len(all) == 6
+	})
+	clear(nodes)
+	for range 3 {
+		read()
 	}
 	used := make(map[string]bool)
 	for key, by := range nodes {

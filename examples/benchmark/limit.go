@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5f06b232/astra-go/token"
 )
 
-// limit is a client without a driver: it writes the same requests over the same connections, all that it may have in flight at once, and
+// limit is a client without a driver: it writes the same requests over one connection to each node, all that it may have in flight at once, and
 // counts answers. No driver can be faster.
 const limit = "no driver"
 
@@ -39,18 +39,16 @@ func limitLoad(ctx context.Context, j loadJob) (loadResult, error) {
 	}
 	var conns []*limitConn
 	for _, hostID := range metadata.ContactPoints {
-		for range 2 { // as many as gocql has
-			conn, err := dialer.DialNode(ctx, hostID)
-			if err != nil {
-				return loadResult{}, err
-			}
-			defer conn.Close()
-			c := &limitConn{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}
-			if err := c.start(t); err != nil {
-				return loadResult{}, err
-			}
-			conns = append(conns, c)
+		conn, err := dialer.DialNode(ctx, hostID)
+		if err != nil {
+			return loadResult{}, err
 		}
+		defer conn.Close()
+		c := &limitConn{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}
+		if err := c.start(t); err != nil {
+			return loadResult{}, err
+		}
+		conns = append(conns, c)
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(conns))
