@@ -46,16 +46,24 @@ func (p *schemaParser) expect(words ...string) {
 func (p *schemaParser) expectName() string {
 	name, ok := p.name()
 	if !ok {
-		p.fail("a name expected instead of %q", p.next.text)
+		p.failName()
 	}
 	return name
+}
+
+func (p *schemaParser) failName() {
+	if p.next.kind == tokenName {
+		p.fail("a name expected instead of %s, a reserved word, which can be one in double quotes only", strings.ToUpper(p.next.text))
+		return
+	}
+	p.fail("a name expected instead of %q", p.next.text)
 }
 
 // element consumes the name of something in a keyspace, which must exist.
 func (p *schemaParser) element() (*keyspace, string) {
 	ksName, name, ok := p.qualifiedName()
 	if !ok {
-		p.fail("a name expected instead of %q", p.next.text)
+		p.failName()
 		return nil, ""
 	}
 	if ksName == "" {

@@ -1,6 +1,10 @@
 package astratest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/seed-5f06b232/astra-go/internal/cql"
+)
 
 // A token is a word of a CQL text.
 type cqlToken struct {
@@ -59,9 +63,9 @@ func (l *lexer) is(word string) bool {
 	return (l.next.kind == tokenName || l.next.kind == tokenSymbol) && l.next.text == word
 }
 
-// name consumes a name, quoted or not.
+// name consumes a name, which a reserved word is in quotes only.
 func (l *lexer) name() (string, bool) {
-	if l.next.kind != tokenName && l.next.kind != tokenQuoted {
+	if l.next.kind != tokenQuoted && (l.next.kind != tokenName || cql.Reserved(l.next.text)) {
 		return "", false
 	}
 	return l.take().text, true

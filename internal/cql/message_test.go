@@ -73,6 +73,9 @@ func TestNames(t *testing.T) {
 	if got := cql.QuoteName(`My "ks"`); got != `"My ""ks"""` {
 		t.Error(got)
 	}
+	if got := cql.QuoteName("order"); got != `"order"` { // a reserved word
+		t.Error(got)
+	}
 }
 
 func TestNotations(t *testing.T) {

@@ -299,9 +299,9 @@ func nativeType(name string) (Type, bool) {
 }
 
 // QuoteName returns a name as it must stand in CQL: in quotes unless it is
-// all lower case.
+// all lower case and not reserved.
 func QuoteName(name string) string {
-	plain := name != "" && name[0] >= 'a' && name[0] <= 'z'
+	plain := name != "" && name[0] >= 'a' && name[0] <= 'z' && !Reserved(name)
 	for i := 0; i < len(name) && plain; i++ {
 		plain = isNameByte(name[i]) && (name[i] < 'A' || name[i] > 'Z')
 	}
