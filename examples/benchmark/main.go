@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -39,7 +40,7 @@ type settings struct {
 	nodes   int
 	readers []int
 	profile string
-	out     io.Writer
+	out     *report
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -55,13 +56,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		flags.PrintDefaults()
 	}
-	s := settings{out: stdout}
+	s := settings{out: &report{Writer: stdout}}
 	flags.IntVar(&s.rounds, "rounds", 7, "measure each client so many `times`")
 	flags.DurationVar(&s.time, "time", time.Second, "for so `long` each time")
 	flags.BoolVar(&s.rsa, "rsa", false, "use RSA certificates, as Astra does, where that is not done anyway")
 	flags.IntVar(&s.nodes, "nodes", 3, "simulate `n` nodes")
 	readers := flags.String("readers", "1,2,4,8,16,128,512,2048", "statements in flight")
 	flags.StringVar(&s.profile, "profile", "", "write CPU profiles of the clients to files with this `prefix`")
+	write := flags.String("write", "", "put what is printed into this Markdown `file`, as docs/performance.md")
+	check := flags.Bool("check", false, "fail if a goal is missed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,11 +79,25 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
+	var figures bytes.Buffer
+	if *write != "" {
+		s.out.Writer = io.MultiWriter(stdout, &figures)
+	}
 	for _, p := range picked {
 		fmt.Fprintf(s.out, "\n%s\n", p.what)
 		if err := p.measure(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
+	}
+	missed := s.out.printGoals()
+	if *write != "" {
+		command := strings.Join(append([]string{"go run ./examples/benchmark"}, args...), " ")
+		if err := keep(*write, command, figures.String()); err != nil {
+			return err
+		}
+	}
+	if missed > 0 && *check {
+		return fmt.Errorf("%d goals were missed", missed)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ type part struct {
 var parts = []part{
 	{"flat", "Reads flat out, nodes that answer at once", measureFlat},
 	{"paced", "12,000 reads a second, nodes that answer after 1 ms", measurePaced},
+	{"java", "Reads flat out, beside the official Java driver (asynchronous), which needs Java and Maven", measureJava},
+	{"cassandra", "Reads flat out, three real Cassandra nodes, which need Java and Maven", measureCassandra},
 	{"write", "Writes of large values, 4 writers", measureWrites},
 	{"open", "From the bundle's bytes to the first row, RSA certificates", measureOpen},
 	{"idle", "Memory of idle connections", measureIdle},
@@ -23,17 +25,17 @@ var parts = []part{
 	{"scale", "Many nodes, many sessions of one configuration", measureScale},
 }
 
-var clients = []string{plain, withAstra}
+var clients = []string{plain, withAstra}[:2:2]
 
 func measureFlat(ctx context.Context, s settings) error {
 	server, err := startServer(ctx, serverJob{Nodes: s.nodes, RSA: s.rsa})
 	if err != nil {
 		return err
 	}
-	t := newLoadTable(s.out, "readers")
+	t := newLoadTable(s.out, "flat", "readers", limit)
 	for _, n := range s.readers {
 		names := clients
-		if n >= 2*s.nodes { // one for each connection
+		if n >= s.nodes { // one for each connection
 			names = append(names, limit)
 		}
 		err := measureLoad(ctx, s, server, t, fmt.Sprint(n), loadJob{Workers: n}, names)
@@ -49,9 +51,25 @@ func measurePaced(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	t := newLoadTable(s.out, "readers")
+	t := newLoadTable(s.out, "paced", "readers")
 	for _, n := range []int{16, 128} {
 		err := measureLoad(ctx, s, server, t, fmt.Sprint(n), loadJob{Workers: n, Rate: 12_000}, clients)
+		if err != nil {
+			return err
+		}
+	}
+	return server.stop()
+}
+
+func measureJava(ctx context.Context, s settings) error {
+	s.rounds = min(s.rounds, 3) // the virtual machine takes long to warm up
+	server, err := startServer(ctx, serverJob{Nodes: s.nodes, RSA: s.rsa})
+	if err != nil {
+		return err
+	}
+	t := newLoadTable(s.out, "java", "readers", javaDriver)
+	for _, n := range []int{16, 128, 512, 2048} {
+		err := measureLoad(ctx, s, server, t, fmt.Sprint(n), loadJob{Workers: n}, append(clients, javaDriver))
 		if err != nil {
 			return err
 		}
@@ -64,7 +82,7 @@ func measureWrites(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	t := newLoadTable(s.out, "bytes")
+	t := newLoadTable(s.out, "write", "bytes")
 	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
 		err := measureLoad(ctx, s, server, t, fmt.Sprint(size), loadJob{Workers: 4, Write: size}, clients)
 		if err != nil {
@@ -84,7 +102,12 @@ func measureLoad(ctx context.Context, s settings, server *serverProcess, t *load
 			j.Profile = fmt.Sprintf("%s-%s-%s.prof", s.profile, name, label)
 		}
 		var r loadResult
-		err := do(ctx, job{Load: &j}, &r)
+		var err error
+		if name == javaDriver {
+			r, err = javaLoad(ctx, j)
+		} else {
+			err = do(ctx, job{Load: &j}, &r)
+		}
 		results[name] = append(results[name], r)
 		return err
 	})
@@ -127,9 +150,13 @@ func measureOpen(ctx context.Context, s settings) error {
 		return err
 	}
 	for _, name := range clients {
-		c := seen[name]
+		c, ratio := seen[name], medianRatio(took[name], took[plain])
+		if name == withAstra {
+			s.out.judge("open ratio", ratio)
+			s.out.judge("open dials", float64(c.Dials))
+		}
 		fmt.Fprintf(s.out, "  %-12s %6.1f ms  ratio %.2f  %d dials, %d TLS sessions resumed, %d metadata requests\n",
-			name, median(took[name]), medianRatio(took[name], took[plain]), c.Dials, c.Resumed, c.MetadataRequests)
+			name, median(took[name]), ratio, c.Dials, c.Resumed, c.MetadataRequests)
 	}
 	return server.stop()
 }
@@ -156,8 +183,12 @@ func measureIdle(ctx context.Context, s settings) error {
 		return err
 	}
 	for _, name := range clients {
+		ratio := medianRatio(sums[name], sums[plain])
+		if name == withAstra {
+			s.out.judge("idle ratio", ratio)
+		}
 		fmt.Fprintf(s.out, "  %-12s %6.1f KiB of heap and %.1f of stacks a connection  ratio %.2f\n",
-			name, median(heaps[name]), median(stacks[name]), medianRatio(sums[name], sums[plain]))
+			name, median(heaps[name]), median(stacks[name]), ratio)
 	}
 	return server.stop()
 }
@@ -173,6 +204,9 @@ func measureRoute(ctx context.Context, s settings) error {
 		})
 		if err != nil {
 			return err
+		}
+		if name == withAstra {
+			s.out.judge("route replica", float64(c.Replica))
 		}
 		fmt.Fprintf(s.out, "  %-12s %d of %d\n", name, c.Replica, c.Routed)
 	}

@@ -33,7 +33,7 @@ func runJob(ctx context.Context, in io.Reader, out io.Writer) error {
 	var err error
 	switch {
 	case j.Server != nil:
-		return serve(*j.Server, io.MultiReader(decoder.Buffered(), in), out)
+		return serve(ctx, *j.Server, io.MultiReader(decoder.Buffered(), in), out)
 	case j.Load != nil:
 		result, err = load(ctx, *j.Load)
 	case j.Open != nil:

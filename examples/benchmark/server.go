@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"strings"
@@ -13,24 +14,26 @@ import (
 )
 
 const (
-	selectValue  = "SELECT value FROM benchmark.entries WHERE key = ?"
-	insertValue  = "INSERT INTO benchmark.entries (key, value) VALUES (?, ?)"
-	selectRouted = "SELECT value FROM routed.entries WHERE key = ?" // has one replica
+	selectValue  = "SELECT value FROM benchmark.items WHERE key = ?"
+	insertValue  = "INSERT INTO benchmark.items (key, value) VALUES (?, ?)"
+	selectRouted = "SELECT value FROM routed.items WHERE key = ?" // has one replica
 	valueSize    = 64
 	distinctKeys = 10_000
 )
 
 const schema = `
 CREATE KEYSPACE benchmark;
-CREATE TABLE benchmark.entries (key text PRIMARY KEY, value text);
+CREATE TABLE benchmark.items (key text PRIMARY KEY, value text);
 CREATE KEYSPACE routed WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': '1'};
-CREATE TABLE routed.entries (key text PRIMARY KEY, value text);`
+CREATE TABLE routed.items (key text PRIMARY KEY, value text);`
 
 // serverJob is what the process of the server is told.
 type serverJob struct {
 	Nodes   int
 	Latency time.Duration
 	RSA     bool
+
+	Cassandra bool // real nodes; the rest does not matter
 }
 
 // served is what it tells when it is ready.
@@ -46,8 +49,11 @@ type counts struct {
 }
 
 // serve runs an Astra until in ends. For each line in it, it writes its counts.
-func serve(job serverJob, in io.Reader, out io.Writer) error {
-	options := []astratest.Option{astratest.NodeCount(job.Nodes), astratest.Latency(job.Latency), astratest.Datacenter("dc1")}
+func serve(ctx context.Context, job serverJob, in io.Reader, out io.Writer) error {
+	if job.Cassandra {
+		return serveCassandra(ctx, in, out)
+	}
+	options := []astratest.Option{astratest.NodeCount(job.Nodes), astratest.Latency(job.Latency), astratest.Datacenter(datacenter)}
 	if job.RSA {
 		options = append(options, astratest.RSA())
 	}
@@ -73,15 +79,22 @@ func serve(job serverJob, in io.Reader, out io.Writer) error {
 	server.Handle(selectRouted, read)
 	server.Handle(insertValue, astratest.Statement{Params: []astratest.Column{key, value}, PartitionKey: []int{0}})
 
+	return tell(served{server.BundleZip(), server.Token().Bearer()}, in, out, func() counts {
+		return counts{server.Stats(), routed.Load(), replica.Load()}
+	})
+}
+
+// tell writes what clients need, and the counts for each line in in, until that ends.
+func tell(s served, in io.Reader, out io.Writer, count func() counts) error {
 	answer := json.NewEncoder(out)
-	if err := answer.Encode(served{server.BundleZip(), server.Token().Bearer()}); err != nil {
+	if err := answer.Encode(s); err != nil {
 		return err
 	}
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		if lines.Text() == "" { // what ended the job
 			continue
 		}
-		if err := answer.Encode(counts{server.Stats(), routed.Load(), replica.Load()}); err != nil {
+		if err := answer.Encode(count()); err != nil {
 			return err
 		}
 	}

@@ -2,47 +2,70 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 )
 
-// loadTable prints loadResults: the baseline in figures, the others as ratios to it.
+// loadTable prints loadResults: the baseline in figures, the library as ratios to it, and to further clients.
 type loadTable struct {
-	out io.Writer
+	out    *report
+	part   string
+	others []string // further clients
 }
 
-func newLoadTable(out io.Writer, label string) *loadTable {
+// measure is a column.
+type measure struct {
+	name string
+	of   func(loadResult) float64
+}
+
+var measures = []measure{
+	{"1/s", func(r loadResult) float64 { return r.Rate }},
+	{"CPU", func(r loadResult) float64 { return r.CPU }},
+	{"p50", func(r loadResult) float64 { return r.P50 }},
+	{"p99", func(r loadResult) float64 { return r.P99 }},
+	{"allocs", func(r loadResult) float64 { return r.Allocs }},
+}
+
+func newLoadTable(out *report, part, label string, others ...string) *loadTable {
+	t := &loadTable{out, part, others}
 	fmt.Fprintf(out, "  %-8s | %-48s | ratios of %s, median (range)\n", label, plain, withAstra)
-	fmt.Fprintf(out, "  %-8s | %9s %9s %9s %9s %8s | %-17s %-17s %-17s %-17s %-17s | %s\n", "",
-		"1/s", "CPU µs", "p50 µs", "p99 µs", "allocs", "1/s", "CPU", "p50", "p99", "allocs", "1/s of no driver's")
-	return &loadTable{out}
+	fmt.Fprintf(out, "  %-8s | %9s %9s %9s %9s %8s |", "", "1/s", "CPU µs", "p50 µs", "p99 µs", "allocs")
+	for _, m := range measures {
+		fmt.Fprintf(out, " %-17s", m.name)
+	}
+	for _, name := range others {
+		fmt.Fprintf(out, " | 1/s, CPU of the %s's", name)
+	}
+	fmt.Fprintln(out)
+	return t
 }
 
 func (t *loadTable) add(label string, results map[string][]loadResult) {
-	measures := []func(loadResult) float64{
-		func(r loadResult) float64 { return r.Rate },
-		func(r loadResult) float64 { return r.CPU },
-		func(r loadResult) float64 { return r.P50 },
-		func(r loadResult) float64 { return r.P99 },
-		func(r loadResult) float64 { return r.Allocs },
-	}
-	base := make([]float64, len(measures))
-	ratios := make([]string, len(measures))
-	of := func(name string, measure func(loadResult) float64) (values []float64) {
+	of := func(name string, m measure) (values []float64) {
 		for _, r := range results[name] {
-			values = append(values, measure(r))
+			values = append(values, m.of(r))
 		}
 		return values
 	}
-	for i, measure := range measures {
-		base[i] = median(of(plain, measure))
-		rs := ratiosOf(of(withAstra, measure), of(plain, measure))
-		ratios[i] = fmt.Sprintf("%.2f (%.2f-%.2f)", median(rs), slices.Min(rs), slices.Max(rs))
+	var base []any
+	for _, m := range measures {
+		base = append(base, median(of(plain, m)))
 	}
-	fmt.Fprintf(t.out, "  %-8s | %9.0f %9.1f %9.0f %9.0f %8.1f | %-17s %-17s %-17s %-17s %-17s", label,
-		base[0], base[1], base[2], base[3], base[4], ratios[0], ratios[1], ratios[2], ratios[3], ratios[4])
-	if of(limit, measures[0]) != nil {
-		fmt.Fprintf(t.out, " | %.2f", medianRatio(of(withAstra, measures[0]), of(limit, measures[0])))
+	fmt.Fprintf(t.out, "  %-8s | %9.0f %9.1f %9.0f %9.0f %8.1f |", append([]any{label}, base...)...)
+	for _, m := range measures {
+		ratios := ratiosOf(of(withAstra, m), of(plain, m))
+		fmt.Fprintf(t.out, " %-17s", fmt.Sprintf("%.2f (%.2f-%.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios)))
+		t.out.judge(fmt.Sprint(t.part, " ", label, " ", m.name), median(ratios))
+	}
+	for _, name := range t.others {
+		if len(results[name]) == 0 {
+			fmt.Fprint(t.out, " |")
+			continue
+		}
+		rate, cpu := measures[0], measures[1]
+		ratio := medianRatio(of(withAstra, rate), of(name, rate))
+		fmt.Fprintf(t.out, " | %.2f, %.2f", ratio, medianRatio(of(withAstra, cpu), of(name, cpu)))
+		t.out.judge(fmt.Sprint(t.part, " ", label, " 1/s of ", name, "'s"), ratio)
 	}
 	fmt.Fprintln(t.out)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/seed-5f06b232/astra-go/internal/cached"
+	"github.com/seed-5f06b232/astra-go/internal/javadriver"
 	"github.com/seed-5f06b232/astra-go/internal/process"
 )
 
@@ -51,25 +52,21 @@ func version(t *testing.T, name, pattern string) string {
 }
 
 func javaDriver(t *testing.T) client {
-	v := version(t, "java/pom.xml", `(?s)java-driver-core</artifactId>\s*<version>([^<]+)`)
+	v, err := javadriver.Version()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return client{name: "Java driver", version: v, host: "localhost", knowsHostIDs: true, install: func(ctx context.Context) ([]string, error) {
-		jars, err := cached.Jars(ctx, "java-driver-"+v, file(t, "java/pom.xml"), func() { t.Logf("downloading the Java driver %s with Maven", v) })
-		if err != nil {
-			return nil, err
-		}
-		java, err := exec.LookPath("java")
-		if err != nil {
-			return nil, err
-		}
 		source, err := filepath.Abs("clients/java/Client.java")
+		if err != nil {
+			return nil, err
+		}
 		const slow = "=20 seconds" // two cores run five programs
-		return []string{
-			java, "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-			"-Ddatastax-java-driver.basic.request.timeout" + slow,
-			"-Ddatastax-java-driver.advanced.connection.init-query-timeout" + slow,
-			"-Ddatastax-java-driver.advanced.control-connection.timeout" + slow,
-			"-cp", filepath.Join(jars, "*"), source,
-		}, err
+		return javadriver.Command(ctx, source, func() { t.Logf("downloading the Java driver %s with Maven", v) },
+			"-XX:TieredStopAtLevel=1",
+			"-Ddatastax-java-driver.basic.request.timeout"+slow,
+			"-Ddatastax-java-driver.advanced.connection.init-query-timeout"+slow,
+			"-Ddatastax-java-driver.advanced.control-connection.timeout"+slow)
 	}}
 }
 
