@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -50,10 +49,8 @@ func (c client) cluster(ctx context.Context) (*gocql.ClusterConfig, error) {
 	switch c.Name {
 	case plain:
 		cluster, err = plainCluster(ctx, b, t)
-	case withAstra:
-		cluster, err = astra.NewCluster(ctx, astra.Config{Bundle: b, Token: t})
 	default:
-		err = fmt.Errorf("there is no client %q", c.Name)
+		cluster, err = astraCluster(ctx, astra.Config{Bundle: b, Token: t}, findLever(c.Name))
 	}
 	if err != nil {
 		return nil, err
@@ -62,4 +59,16 @@ func (c client) cluster(ctx context.Context) (*gocql.ClusterConfig, error) {
 		cluster.NumConns = c.NumConns
 	}
 	return cluster, nil
+}
+
+// astraCluster returns what a program has that changes one setting.
+func astraCluster(ctx context.Context, config astra.Config, l lever) (*gocql.ClusterConfig, error) {
+	if l.configure != nil {
+		l.configure(&config)
+	}
+	cluster, err := astra.NewCluster(ctx, config)
+	if err == nil && l.change != nil {
+		l.change(cluster)
+	}
+	return cluster, err
 }

@@ -19,6 +19,7 @@ var parts = []part{
 	{"java", "Reads flat out, beside the official Java driver (asynchronous), which needs Java and Maven", measureJava},
 	{"cassandra", "Reads flat out, three real Cassandra nodes, which need Java and Maven", measureCassandra},
 	{"write", "Writes of large values, 4 writers", measureWrites},
+	{"levers", "Reads flat out with one setting changed, as ratios of the defaults, median (range)", measureLevers},
 	{"open", "From the bundle's bytes to the first row, RSA certificates", measureOpen},
 	{"idle", "Memory of idle connections", measureIdle},
 	{"route", "Statements that reach the replica of their key, 6 nodes, 1 replica", measureRoute},
@@ -94,6 +95,15 @@ func measureWrites(ctx context.Context, s settings) error {
 
 // measureLoad adds to a table how the clients do a job.
 func measureLoad(ctx context.Context, s settings, server *serverProcess, t *loadTable, label string, j loadJob, names []string) error {
+	results, err := measureClients(ctx, s, server, label, j, names)
+	if err == nil {
+		t.add(label, results)
+	}
+	return err
+}
+
+// measureClients has the clients do a job in turn.
+func measureClients(ctx context.Context, s settings, server *serverProcess, label string, j loadJob, names []string) (map[string][]loadResult, error) {
 	results := make(map[string][]loadResult)
 	j.Time = s.time
 	err := rounds(s.rounds, names, func(name string) error {
@@ -111,11 +121,7 @@ func measureLoad(ctx context.Context, s settings, server *serverProcess, t *load
 		results[name] = append(results[name], r)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	t.add(label, results)
-	return nil
+	return results, err
 }
 
 // rounds calls a function for each client in each round, in another order each time.

@@ -18,6 +18,13 @@ type measure struct {
 	of   func(loadResult) float64
 }
 
+func (m measure) all(results []loadResult) (values []float64) {
+	for _, r := range results {
+		values = append(values, m.of(r))
+	}
+	return values
+}
+
 var measures = []measure{
 	{"1/s", func(r loadResult) float64 { return r.Rate }},
 	{"CPU", func(r loadResult) float64 { return r.CPU }},
@@ -41,12 +48,7 @@ func newLoadTable(out *report, part, label string, others ...string) *loadTable 
 }
 
 func (t *loadTable) add(label string, results map[string][]loadResult) {
-	of := func(name string, m measure) (values []float64) {
-		for _, r := range results[name] {
-			values = append(values, m.of(r))
-		}
-		return values
-	}
+	of := func(name string, m measure) []float64 { return m.all(results[name]) }
 	var base []any
 	for _, m := range measures {
 		base = append(base, median(of(plain, m)))
@@ -54,7 +56,7 @@ func (t *loadTable) add(label string, results map[string][]loadResult) {
 	fmt.Fprintf(t.out, "  %-8s | %9.0f %9.1f %9.0f %9.0f %8.1f |", append([]any{label}, base...)...)
 	for _, m := range measures {
 		ratios := ratiosOf(of(withAstra, m), of(plain, m))
-		fmt.Fprintf(t.out, " %-17s", fmt.Sprintf("%.2f (%.2f-%.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios)))
+		fmt.Fprintf(t.out, " %-17s", spread(ratios))
 		t.out.judge(fmt.Sprint(t.part, " ", label, " ", m.name), median(ratios))
 	}
 	for _, name := range t.others {
@@ -68,6 +70,11 @@ func (t *loadTable) add(label string, results map[string][]loadResult) {
 		t.out.judge(fmt.Sprint(t.part, " ", label, " 1/s of ", name, "'s"), ratio)
 	}
 	fmt.Fprintln(t.out)
+}
+
+// spread tells the median of values and their range.
+func spread(values []float64) string {
+	return fmt.Sprintf("%.2f (%.2f-%.2f)", median(values), slices.Min(values), slices.Max(values))
 }
 
 func median(values []float64) float64 {
