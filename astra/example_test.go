@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/seed-5f06b232/astra-go/astra"
 	"github.com/seed-5f06b232/astra-go/astra/astratest"
@@ -52,6 +55,47 @@ func ExampleConnect_refusedToken() {
 	_, err = astra.Connect(ctx, cluster)
 	fmt.Println(errors.Is(err, astra.ErrUnauthenticated))
 	// Output: true
+}
+
+// A function opens its session at its first call and keeps it for those that follow; if that fails, the next call tries again.
+func ExampleConnect_shortLived() {
+	server := astratest.NewServer()
+	defer server.Close()
+
+	var mu sync.Mutex
+	var session *gocql.Session
+	connected := func(ctx context.Context) (*gocql.Session, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if session != nil {
+			return session, nil
+		}
+		cluster, err := astra.NewCluster(ctx, astra.Config{Bundle: server.Bundle(), Token: server.Token()})
+		if err != nil {
+			return nil, err
+		}
+		cluster.Timeout = 2 * time.Second
+		session, err = astra.Connect(ctx, cluster)
+		return session, err
+	}
+	handler := func(ctx context.Context) (name string, err error) {
+		s, err := connected(ctx)
+		if err != nil {
+			return "", err
+		}
+		err = s.Query("SELECT cluster_name FROM system.local").Idempotent(true).ScanContext(ctx, &name)
+		return name, err
+	}
+
+	for range 2 {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second) // the platform's
+		name, err := handler(ctx)
+		cancel()
+		fmt.Println(name, err)
+	}
+	// Output:
+	// cndb <nil>
+	// cndb <nil>
 }
 
 // A source that learns of a new token keeps a session alive while tokens rotate: it is asked at each new connection.
