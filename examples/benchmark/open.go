@@ -37,6 +37,7 @@ func open(ctx context.Context, j openJob) (openResult, error) {
 type idleJob struct {
 	Client  client
 	Nodes   int
+	Burst   bool   // they were busy before; what they needed for that they should not keep
 	Profile string // name of a file for a heap profile; empty: none
 }
 
@@ -51,8 +52,10 @@ func idle(ctx context.Context, j idleJob) (idleResult, error) {
 		return idleResult{}, err
 	}
 	defer session.Close()
-	// What a connection needs for work it should not keep.
-	busy := loadJob{Client: j.Client, Workers: 1024}
+	busy := loadJob{Client: j.Client, Workers: 1}
+	if j.Burst {
+		busy.Workers = 1024
+	}
 	if _, err := busy.run(ctx, session, time.Second); err != nil {
 		return idleResult{}, err
 	}

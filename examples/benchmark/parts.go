@@ -172,11 +172,24 @@ func measureIdle(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	for _, burst := range []bool{false, true} {
+		if err := measureMemory(ctx, s, server, burst); err != nil {
+			return err
+		}
+	}
+	return server.stop()
+}
+
+func measureMemory(ctx context.Context, s settings, server *serverProcess, burst bool) error {
+	what := "idle"
+	if burst {
+		what = "idle after a burst"
+	}
 	heaps, stacks, sums := make(map[string][]float64), make(map[string][]float64), make(map[string][]float64)
-	err = rounds(min(s.rounds, 3), clients, func(name string) error {
-		j := idleJob{Client: client{Name: name, Bundle: server.Bundle, Token: server.Token, NumConns: 50}, Nodes: s.nodes}
+	err := rounds(min(s.rounds, 3), clients, func(name string) error {
+		j := idleJob{Client: client{Name: name, Bundle: server.Bundle, Token: server.Token, NumConns: 50}, Nodes: s.nodes, Burst: burst}
 		if s.profile != "" {
-			j.Profile = fmt.Sprintf("%s-%s-idle.prof", s.profile, name)
+			j.Profile = fmt.Sprintf("%s-%s-%s.prof", s.profile, name, what)
 		}
 		var r idleResult
 		err := do(ctx, job{Idle: &j}, &r)
@@ -191,12 +204,12 @@ func measureIdle(ctx context.Context, s settings) error {
 	for _, name := range clients {
 		ratio := medianRatio(sums[name], sums[plain])
 		if name == withAstra {
-			s.out.judge("idle ratio", ratio)
+			s.out.judge(what+" ratio", ratio)
 		}
-		fmt.Fprintf(s.out, "  %-12s %6.1f KiB of heap and %.1f of stacks a connection  ratio %.2f\n",
-			name, median(heaps[name]), median(stacks[name]), ratio)
+		fmt.Fprintf(s.out, "  %-18s  %-12s %6.1f KiB of heap and %.1f of stacks a connection  ratio %.2f\n",
+			what, name, median(heaps[name]), median(stacks[name]), ratio)
 	}
-	return server.stop()
+	return nil
 }
 
 func measureRoute(ctx context.Context, s settings) error {
