@@ -13,7 +13,8 @@
 //   - Any other request is appended to a buffer. The first one starts a goroutine, which yields once, so that
 //     whoever is ready to write may do so, writes the buffer, and ends when nothing is left.
 //   - Before it waits for more answers, the reader yields to those who have just got some.
-//   - Yields that turn out to be too dear, because the process has other things to do, are left out for a while.
+//   - Where a yield turns out to be too dear, because the process is busy with other things, yields are left out for a while, and requests are
+//     written by those who have them.
 //
 // Whoever has a choice of connections gains most by those that gather requests already: see [Conn.Gathering].
 //
@@ -54,6 +55,7 @@ type Conn struct {
 	answers   atomic.Int64 // that were read
 	gathering atomic.Int64 // requests that wait for the begin of the next write
 	gathers   func()
+	yielder   yielder
 
 	mu        sync.Mutex
 	changed   sync.Cond // of whatever Write or Close may wait for
@@ -65,8 +67,7 @@ type Conn struct {
 	applied   time.Time // the write deadline of conn
 	writing   bool      // conn is being written to
 	closed    bool
-	err       error   // why the connection failed
-	yielder   yielder // belongs to the goroutine that flushes
+	err       error // why the connection failed
 }
 
 // state tells who may write to the connection below: one at a time, and whoever is not idle looks for pending bytes when done.
@@ -82,7 +83,7 @@ const (
 // closed: the TCP connection, if conn is one of TLS. The function, if there is one, is called when requests begin to
 // gather; it must not use the connection.
 func NewConn(conn net.Conn, base io.Closer, gathers func()) *Conn {
-	c := &Conn{conn: conn, base: base, gathers: gathers}
+	c := &Conn{conn: conn, base: base, gathers: gathers, yielder: yielder{begin: time.Now()}}
 	c.changed.L = &c.mu
 	return c
 }

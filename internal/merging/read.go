@@ -11,7 +11,6 @@ import (
 type readSide struct {
 	reader  sync.Mutex   // held by one call of Read
 	answers frames       // belongs to the reader
-	yielder yielder      // the same
 	batch   atomic.Int64 // answers that came with the last read
 
 	mu       sync.Mutex // of what follows
@@ -34,7 +33,7 @@ func (c *Conn) beginRead() error {
 	r := &c.reads
 	r.reader.Lock()
 	if r.batch.Load() > 1 {
-		r.yielder.yield() // to those who have just got answers
+		c.yielder.yield() // to those who have just got answers
 	}
 	return r.begin(c.conn.SetReadDeadline)
 }

@@ -10,7 +10,7 @@ import (
 // Write writes p, or appends it to what will be written. After an error, nothing of p was or will be written, unless p was written by itself.
 func (c *Conn) Write(p []byte) (int, error) {
 	written.Add(1)
-	alone := c.requests.Add(1)-c.answers.Load() <= 1 && c.reads.batch.Load() <= 1
+	alone := c.requests.Add(1)-c.answers.Load() <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {

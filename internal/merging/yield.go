@@ -6,24 +6,40 @@ import (
 	"time"
 )
 
-// yielder lets goroutines run that are about to write. Where the process is busy with other work, that may take long and gain little;
-// then it stops for a while. It belongs to one goroutine at a time.
+// yielder lets goroutines run that are about to write. Where the process is busy with other work, that takes long and gains little; then
+// it stops for a while. It is safe for concurrent use.
 type yielder struct {
-	after time.Time // no yield before
+	begin time.Time
+	until atomic.Int64 // when the process may be less busy, in nanoseconds since begin; 0: it is not busy
 }
 
 // written counts the requests of all connections. Whoever yields lets the whole process run, so what that gains is not only its own.
 var written atomic.Int64
 
+// busy reports whether the process was too busy for a yield, a moment ago.
+func (y *yielder) busy() bool {
+	until := y.until.Load()
+	if until == 0 { // without a look at the clock
+		return false
+	}
+	if time.Since(y.begin) < time.Duration(until) {
+		return true
+	}
+	y.until.CompareAndSwap(until, 0)
+	return false
+}
+
 // yield yields once.
 func (y *yielder) yield() {
-	begin := time.Now()
-	if begin.Before(y.after) {
+	if y.busy() {
 		return
 	}
-	before := written.Load()
+	begin, before := time.Now(), written.Load()
 	runtime.Gosched()
-	y.after = begin.Add(pause(time.Since(begin), written.Load()-before))
+	took := time.Since(begin)
+	if d := pause(took, written.Load()-before); d > 0 {
+		y.until.Store(int64(begin.Sub(y.begin) + d))
+	}
 }
 
 // pause returns how long not to yield after a yield that took so long and gained that many requests. A goroutine that computes

@@ -1,6 +1,8 @@
 package merging
 
 import (
+	"net"
+	"slices"
 	"testing"
 	"time"
 )
@@ -19,5 +21,40 @@ func TestPause(t *testing.T) {
 		if got := pause(test.took, test.gained); got != test.want {
 			t.Errorf("%s: pause = %v, want %v", name, got, test.want)
 		}
+	}
+}
+
+// sink records what is written to it.
+type sink struct {
+	net.Conn
+	writes []string
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.writes = append(s.writes, string(p))
+	return len(p), nil
+}
+
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+func (s *sink) Close() error                     { return nil }
+
+// Where goroutines compute, one that merges writes would get its turn 10 ms later.
+func TestABusyProcessWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := new(sink)
+	c := NewConn(s, s, nil)
+	c.yielder.until.Store(int64(time.Hour))
+	for _, request := range []string{"a", "b", "c"} { // only the first is alone
+		if _, err := c.Write([]byte(request)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(s.writes, []string{"a", "b", "c"}) { // without a lock: this goroutine wrote them
+		t.Errorf("written: %q", s.writes)
+	}
+
+	c.yielder.until.Store(1)
+	if c.yielder.busy() || c.yielder.until.Load() != 0 {
+		t.Error("it stays busy when the time has passed")
 	}
 }
