@@ -48,7 +48,10 @@ func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
 	c := &conn{Conn: t, tcp: t.NetConn(), dialer: d, attempt: a, token: tok, opened: time.Now(), starting: true}
 	if !d.config.DisableWriteMerging {
 		c.gathering = &gathering{hostID: a.hostID}
-		m := merging.NewConn(t, c.tcp, func() { d.gathering.Store(c.gathering) })
+		m := merging.NewConn(t, c.tcp, func() {
+			c.gathering.joined.Store(0)
+			d.gathering.Store(c.gathering)
+		})
 		c.gathering.requests = m.Gathering
 		c.Conn = m
 	}

@@ -328,6 +328,10 @@ func TestMetadataErrors(t *testing.T) {
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://127.0.0.1:1/", http.StatusFound)
 		}, 302, "redirect"},
+		"503 after more than the second that starts another request": {func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(1200 * time.Millisecond)
+			w.WriteHeader(503)
+		}, 503, "status 503"},
 		"204":  {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }, 204, "status 204"},
 		"null": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("null")) }, 200, "no contact_info"},
 		"truncated": {func(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@
 //
 // A function that a platform starts, freezes and thaws needs no configuration of its own: a session opens with one request to the metadata service and
 // one connection to each node beside the control connection, and the first row waits for two of these, not for all. Open the session once for
-// each process and keep it, as an example of [Connect] does; the platform's time-out belongs into the context. After a thaw, connections that
+// each process and keep it, as an example of [Connect] does; the platform's time-out belongs in the context. After a thaw, connections that
 // died meanwhile are found by the first statement where the proxy has closed them, and within 10.5 seconds where it has not said so.
 // ClusterConfig.Timeout of a second or two ends a statement earlier.
 //

@@ -1,20 +1,22 @@
 package astra
 
+import "sync/atomic"
+
 // gathering is a connection on which requests wait for a write that is about to happen, or did.
 type gathering struct {
 	hostID   string
-	requests func() int
+	requests func() int   // that wait
+	joined   atomic.Int32 // statements that went to the node for that, since the first request waits
 }
 
-// maxGathering bounds how many statements in a row go to one node for that. It should get its share of those in flight, and not many more.
-const maxGathering = 16
+// maxJoined bounds how many statements go to one node because requests wait there. It should get its share of those in flight, and not
+// many more.
+const maxJoined = 15
 
-// host returns the ID of the node if a further request would leave with others now.
-func (g *gathering) host() string {
-	if g != nil {
-		if n := g.requests(); 0 < n && n < maxGathering {
-			return g.hostID
-		}
+// join returns the ID of the node if a further statement should go there.
+func (g *gathering) join() string {
+	if g == nil || g.requests() == 0 || g.joined.Add(1) > maxJoined {
+		return ""
 	}
-	return ""
+	return g.hostID
 }

@@ -273,7 +273,7 @@ func (p *hostPolicy) Pick(statement gocql.ExecutableStatement) gocql.NextHost {
 // turn returns the index of the host to begin with. Statements that come together go to one node where that is as good as another: they
 // leave in one write then, and their answers are likely to come in one read.
 func (p *hostPolicy) turn(t *topology, hosts []*gocql.HostInfo) uint32 {
-	if hostID := p.dialer.gathering.Load().host(); hostID != "" {
+	if hostID := p.dialer.gathering.Load().join(); hostID != "" {
 		if i := slices.Index(hosts, t.byID[hostID]); i >= 0 {
 			return uint32(i)
 		}

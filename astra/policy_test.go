@@ -88,8 +88,9 @@ func TestStatementsJoinThoseThatGather(t *testing.T) {
 	p.AddHosts(hosts)
 	counts := func(hostID string, requests int) (first [3]int) {
 		t.Helper()
-		p.dialer.gathering.Store(&gathering{hostID, func() int { return requests }})
-		for range 30 {
+		p.dialer.gathering.Store(&gathering{hostID: hostID, requests: func() int { return requests }})
+		p.next.Store(0)
+		for range maxJoined + 30 {
 			got := offered(p.Pick(statement{ctx: t.Context()}))
 			if len(got) != 3 || got[0] == got[1] || got[1] == got[2] || got[0] == got[2] {
 				t.Fatalf("offered %v, want three different hosts", got)
@@ -98,16 +99,15 @@ func TestStatementsJoinThoseThatGather(t *testing.T) {
 		}
 		return first
 	}
-	inTurn := [3]int{10, 10, 10}
+	const third = (maxJoined + 30) / 3
 	for name, test := range map[string]struct {
 		hostID   string
 		requests int
 		want     [3]int
 	}{
-		"a request gathers":          {hosts[1].HostID(), 1, [3]int{0, 30, 0}},
-		"none does":                  {hosts[1].HostID(), 0, inTurn},
-		"enough do":                  {hosts[1].HostID(), maxGathering, inTurn},
-		"for a node that is no host": {newHost(t, 7).HostID(), 1, inTurn},
+		"a request gathers, and enough join": {hosts[1].HostID(), 1, [3]int{10, maxJoined + 10, 10}},
+		"none does":                          {hosts[1].HostID(), 0, [3]int{third, third, third}},
+		"for a node that is no host":         {newHost(t, 7).HostID(), 1, [3]int{third, third, third}},
 	} {
 		if got := counts(test.hostID, test.requests); got != test.want {
 			t.Errorf("%s: the hosts came first %v times, want %v", name, got, test.want)
@@ -115,7 +115,7 @@ func TestStatementsJoinThoseThatGather(t *testing.T) {
 	}
 
 	// It must be as good as another: a replica where there are any.
-	p.dialer.gathering.Store(&gathering{hosts[1].HostID(), func() int { return 1 }})
+	p.dialer.gathering.Store(&gathering{hostID: hosts[1].HostID(), requests: func() int { return 1 }})
 	if turn := p.turn(p.topology.Load(), hosts[1:]); turn != 0 {
 		t.Errorf("among the last two hosts it is the turn of index %d, want 0", turn)
 	}

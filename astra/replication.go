@@ -165,47 +165,51 @@ func (p *hostPolicy) read(ctx context.Context, t *topology, known *placement) {
 	known.found.Store(t.place(replication))
 }
 
-// textOf returns the text of a statement, or nothing for a batch.
-func textOf(statement gocql.ExecutableStatement) string {
+// text is that of a statement and the keyspace of the session that has it.
+type text struct{ keyspace, cql string }
+
+// textOf returns the zero text for a batch.
+func textOf(statement gocql.ExecutableStatement) text {
 	if q, ok := statement.Statement().(*gocql.Query); ok {
-		return q.Statement()
+		return text{statement.Keyspace(), q.Statement()}
 	}
-	return ""
+	return text{}
 }
 
 // maxTexts bounds how many texts are remembered. Programs that prepare their statements have fewer.
 const maxTexts = 1000
 
 // texts remembers to which placement the text of a statement leads: where every host is a replica, that saves asking gocql for the partition
-// key. Reading takes no lock. A text without a keyspace may lead elsewhere in a session that uses another one; then the statement goes to any
-// host, as it did anyway.
+// key. Reading takes no lock.
 type texts struct {
-	mu    sync.Mutex // of add
-	known atomic.Pointer[map[string]*placement]
+	mu    sync.Mutex // of what changes it
+	known atomic.Pointer[map[text]*placement]
 }
 
-func (t *texts) get(text string) *placement {
+func (t *texts) get(what text) *placement {
 	if known := t.known.Load(); known != nil {
-		return (*known)[text]
+		return (*known)[what]
 	}
 	return nil
 }
 
-func (t *texts) add(text string, p *placement) {
-	if text == "" {
+func (t *texts) add(what text, p *placement) {
+	if what.cql == "" || t.full() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known := make(map[string]*placement)
+	known := make(map[text]*placement)
 	if old := t.known.Load(); old != nil {
-		if len(*old) >= maxTexts {
-			return
-		}
 		maps.Copy(known, *old)
 	}
-	known[text] = p
+	known[what] = p
 	t.known.Store(&known)
+}
+
+func (t *texts) full() bool {
+	known := t.known.Load()
+	return known != nil && len(*known) >= maxTexts
 }
 
 func (t *texts) forget() {

@@ -107,13 +107,16 @@ func TestTextsAreBounded(t *testing.T) {
 	var all texts
 	p := new(placement)
 	for i := range maxTexts + 10 {
-		all.add(fmt.Sprint(i), p)
+		all.add(text{"ks", fmt.Sprint(i)}, p)
 	}
-	if n := len(*all.known.Load()); n != maxTexts || all.get("1") != p || all.get(fmt.Sprint(maxTexts)) != nil {
+	if n := len(*all.known.Load()); n != maxTexts || all.get(text{"ks", "1"}) != p || all.get(text{"ks", fmt.Sprint(maxTexts)}) != nil {
 		t.Errorf("%d texts are remembered, want %d, the first", n, maxTexts)
 	}
+	if all.get(text{"other", "1"}) != nil {
+		t.Error("a text is remembered for another keyspace")
+	}
 	all.forget()
-	if all.get("1") != nil {
+	if all.get(text{"ks", "1"}) != nil {
 		t.Error("a text is remembered after forget")
 	}
 }

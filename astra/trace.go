@@ -6,7 +6,7 @@ import "time"
 // Any of them may be nil. They are called from many goroutines at once and must return quickly: a connection waits for them.
 // What they are given names no secret.
 type Trace struct {
-	// MetadataDone is called after each request to the metadata service.
+	// MetadataDone is called after each request to the metadata service, also with context.Canceled after one that another has overtaken.
 	MetadataDone func(MetadataInfo)
 	// DialDone is called after each attempt to connect to a node, successful or not.
 	DialDone func(DialInfo)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/seed-5f06b232/astra-go/astra"
@@ -69,6 +70,11 @@ func fill(ctx context.Context, c astra.Config) error {
 }
 
 func measureCassandra(ctx context.Context, s settings) error {
+	for _, needed := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(needed); err != nil {
+			return err
+		}
+	}
 	server, err := startServer(ctx, serverJob{Cassandra: true})
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ const javaWarmUp = 15 * time.Second
 
 // javaLoad is load for the Java driver.
 func javaLoad(ctx context.Context, j loadJob) (r loadResult, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // the first call downloads
+	defer cancel()
 	t, err := token.Parse(j.Client.Token)
 	if err != nil {
 		return r, err

@@ -21,10 +21,6 @@ var levers = []lever{
 	{name: "2 connections a node", change: func(c *gocql.ClusterConfig) { c.NumConns = 2 }},
 	{name: "4 connections a node", change: func(c *gocql.ClusterConfig) { c.NumConns = 4 }},
 	{name: "writes not merged", configure: func(c *astra.Config) { c.DisableWriteMerging = true }},
-	{name: "gocql's round robin", change: func(c *gocql.ClusterConfig) { c.PoolConfig.HostSelectionPolicy = gocql.RoundRobinHostPolicy() }},
-	{name: "gocql's token aware", change: func(c *gocql.ClusterConfig) {
-		c.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy(), gocql.ShuffleReplicas())
-	}},
 	{name: "no Timeout", change: func(c *gocql.ClusterConfig) { c.Timeout = 0 }},
 	{name: "no RetryPolicy", change: func(c *gocql.ClusterConfig) { c.RetryPolicy = nil }},
 	{name: "metadata with each row", change: func(c *gocql.ClusterConfig) { c.DisableSkipMetadata = true }},

@@ -55,7 +55,11 @@ func limitLoad(ctx context.Context, j loadJob) (loadResult, error) {
 	answers := make([]int, len(conns))
 	cpu, begin := processTime(), time.Now()
 	for i, c := range conns {
-		wg.Go(func() { answers[i], errs[i] = c.pump(j.Workers/len(conns), begin.Add(j.Time)) })
+		window := j.Workers / len(conns)
+		if i < j.Workers%len(conns) {
+			window++
+		}
+		wg.Go(func() { answers[i], errs[i] = c.pump(window, begin.Add(j.Time)) })
 	}
 	wg.Wait()
 	took := time.Since(begin)

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -83,9 +84,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if *write != "" {
 		s.out.Writer = io.MultiWriter(stdout, &figures)
 	}
+	if err := keepable(*write); err != nil {
+		return err
+	}
 	for _, p := range picked {
 		fmt.Fprintf(s.out, "\n%s\n", p.what)
-		if err := p.measure(ctx, s); err != nil {
+		err := p.measure(ctx, s)
+		if errors.Is(err, exec.ErrNotFound) && len(flags.Args()) == 0 {
+			fmt.Fprintf(s.out, "  LEFT OUT: %v\n", err)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}

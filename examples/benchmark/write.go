@@ -16,14 +16,9 @@ const (
 
 // keep replaces the figures in a Markdown file, which stand between two comments.
 func keep(file, command, figures string) error {
-	text, err := os.ReadFile(file)
+	before, after, err := around(file)
 	if err != nil {
 		return err
-	}
-	before, rest, ok := bytes.Cut(text, []byte(beginFigures))
-	_, after, closed := bytes.Cut(rest, []byte(endFigures))
-	if !ok || !closed {
-		return fmt.Errorf("%s has no lines %q and %q to put the figures between", file, strings.TrimSpace(beginFigures), strings.TrimSpace(endFigures))
 	}
 	var b bytes.Buffer
 	b.Write(before)
@@ -31,6 +26,29 @@ func keep(file, command, figures string) error {
 		time.Now().UTC().Format(time.DateOnly), machine(), runtime.Version(), strings.Trim(figures, "\n"), endFigures)
 	b.Write(after)
 	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// keepable reports what would keep figures from being kept, before they are measured. No file is none to keep them in.
+func keepable(file string) error {
+	if file == "" {
+		return nil
+	}
+	_, _, err := around(file)
+	return err
+}
+
+// around returns what is before and after the figures.
+func around(file string) (before, after []byte, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, rest, ok := bytes.Cut(text, []byte(beginFigures))
+	_, after, closed := bytes.Cut(rest, []byte(endFigures))
+	if !ok || !closed {
+		return nil, nil, fmt.Errorf("%s has no lines %q and %q to put the figures between", file, strings.TrimSpace(beginFigures), strings.TrimSpace(endFigures))
+	}
+	return before, after, nil
 }
 
 // machine describes the machine, as far as it can be told.

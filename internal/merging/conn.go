@@ -37,6 +37,9 @@ const (
 	// maxMerged bounds the size of a write that is merged. A larger one fills TLS records by itself and is not worth a copy.
 	maxMerged = 16 << 10
 
+	// maxUnanswered bounds the requests on a connection that Gathering recommends.
+	maxUnanswered = 128
+
 	// closeWait bounds how long Close waits for a peer that does not read.
 	closeWait = 100 * time.Millisecond
 )
@@ -88,9 +91,15 @@ func NewConn(conn net.Conn, base io.Closer, gathers func()) *Conn {
 	return c
 }
 
-// Gathering returns how many requests wait for the begin of a write that is about to happen. A further one costs no write. It is zero while
-// a write is under way: nobody knows how long that takes.
-func (c *Conn) Gathering() int { return int(c.gathering.Load()) }
+// Gathering returns how many requests wait for the begin of a write that is about to happen: a further one on this connection costs no write. It
+// is zero while a write is under way, since nobody knows how long that takes; in a busy process, where the write may be late; and while more
+// than 128 requests have no answer, which says that the peer has enough to do.
+func (c *Conn) Gathering() int {
+	if c.requests.Load()-c.answers.Load() > maxUnanswered || c.yielder.busy() {
+		return 0
+	}
+	return int(c.gathering.Load())
+}
 
 // LocalAddr returns the local address of the connection below.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }

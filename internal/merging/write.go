@@ -53,6 +53,12 @@ func (c *Conn) writeDirect(p []byte) (int, error) {
 	n, err := c.write(p, c.deadline)
 	c.state = idle
 	c.changed.Broadcast()
+	if c.pending != nil && c.yielder.busy() { // then a goroutine would get its turn late
+		c.state = flushing
+		c.writePending()
+		c.state = idle
+		c.changed.Broadcast()
+	}
 	if c.pending != nil {
 		c.startFlush()
 	}
@@ -84,18 +90,22 @@ func (c *Conn) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.pending != nil {
-		batch := c.pending
-		c.pending = nil
-		c.gathering.Store(0)
-		if c.err == nil {
-			c.write(*batch, c.due)
-		}
-		c.unwritten -= len(*batch)
-		c.changed.Broadcast()
-		recycle(batch)
+		c.writePending()
 	}
 	c.state = idle
 	c.changed.Broadcast()
+}
+
+func (c *Conn) writePending() {
+	batch := c.pending
+	c.pending = nil
+	c.gathering.Store(0)
+	if c.err == nil {
+		c.write(*batch, c.due)
+	}
+	c.unwritten -= len(*batch)
+	c.changed.Broadcast()
+	recycle(batch)
 }
 
 // write writes to the connection below, without the lock.

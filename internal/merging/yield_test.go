@@ -28,10 +28,14 @@ func TestPause(t *testing.T) {
 type sink struct {
 	net.Conn
 	writes []string
+	first  func() // called by the first write
 }
 
 func (s *sink) Write(p []byte) (int, error) {
 	s.writes = append(s.writes, string(p))
+	if len(s.writes) == 1 && s.first != nil {
+		s.first()
+	}
 	return len(p), nil
 }
 
@@ -53,8 +57,36 @@ func TestABusyProcessWritesAtOnce(t *testing.T) {
 		t.Errorf("written: %q", s.writes)
 	}
 
+	// What comes while a write is under way is written by the same call.
+	s = new(sink)
+	c = NewConn(s, s, nil)
+	c.yielder.until.Store(int64(time.Hour))
+	s.first = func() { c.Write([]byte("b")); c.Write([]byte("c")) }
+	c.Write([]byte("a"))
+	if !slices.Equal(s.writes, []string{"a", "bc"}) {
+		t.Errorf("written: %q", s.writes)
+	}
+
 	c.yielder.until.Store(1)
 	if c.yielder.busy() || c.yielder.until.Load() != 0 {
 		t.Error("it stays busy when the time has passed")
+	}
+}
+
+func TestGatheringIsNotRecommended(t *testing.T) {
+	t.Parallel()
+	c := NewConn(nil, nil, nil)
+	c.gathering.Store(1)
+	if c.Gathering() != 1 {
+		t.Error("one request gathers, and Gathering does not say so")
+	}
+	c.requests.Store(maxUnanswered + 1)
+	if c.Gathering() != 0 {
+		t.Error("a peer that owes many answers is recommended")
+	}
+	c.answers.Store(1)
+	c.yielder.until.Store(int64(time.Hour))
+	if c.Gathering() != 0 {
+		t.Error("a write is recommended that a busy process may make late")
 	}
 }

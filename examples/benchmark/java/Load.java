@@ -12,7 +12,17 @@ public class Load {
   static int keys;
   static volatile Throwable failure;
 
-  public static void main(String[] args) throws Exception {
+  public static void main(String[] args) {
+    try {
+      System.out.println(load(args));
+      System.exit(0); // without waiting for connections to close
+    } catch (Throwable e) {
+      e.printStackTrace();
+      System.exit(1); // the driver's threads would go on
+    }
+  }
+
+  static String load(String[] args) throws Exception {
     int workers = Integer.parseInt(args[0]);
     keys = Integer.parseInt(args[2]);
     session =
@@ -23,8 +33,7 @@ public class Load {
     statement = session.prepare(System.getenv("STATEMENT"));
     run(workers, Long.parseLong(args[3])); // for the compiler
     System.gc();
-    System.out.println(run(workers, Long.parseLong(args[1])));
-    System.exit(0); // without waiting for connections to close
+    return run(workers, Long.parseLong(args[1]));
   }
 
   static String run(int workers, long milliseconds) throws Exception {
@@ -83,8 +92,8 @@ public class Load {
                 long now = System.nanoTime();
                 if (error != null) {
                   failure = error;
-                } else if (rows.one().getString(0) == null) {
-                  failure = new IllegalStateException("no value");
+                } else if (rows.one() == null) {
+                  failure = new IllegalStateException("no row");
                 }
                 if (count == latencies.length) {
                   latencies = Arrays.copyOf(latencies, 2 * count);
