@@ -54,8 +54,7 @@ type Conn struct {
 	base  io.Closer
 	reads readSide
 
-	requests  atomic.Int64 // calls of Write
-	answers   atomic.Int64 // that were read
+	inFlight  atomic.Int64 // requests without an answer
 	gathering atomic.Int64 // requests that wait for the begin of the next write
 	gathers   func()
 	yielder   yielder
@@ -95,7 +94,7 @@ func NewConn(conn net.Conn, base io.Closer, gathers func()) *Conn {
 // is zero while a write is under way, since nobody knows how long that takes; in a busy process, where the write may be late; and while more
 // than 128 requests have no answer, which says that the peer has enough to do.
 func (c *Conn) Gathering() int {
-	if c.requests.Load()-c.answers.Load() > maxUnanswered || c.yielder.busy() {
+	if c.inFlight.Load() > maxUnanswered || c.yielder.busy() {
 		return 0
 	}
 	return int(c.gathering.Load())

@@ -44,7 +44,7 @@ func (c *Conn) endRead(p []byte, err error) error {
 	r.end()
 	answers := r.answers.count(p)
 	r.batch.Store(answers)
-	c.answers.Add(answers)
+	c.inFlight.Add(-answers)
 	if err == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 // Write writes p, or appends it to what will be written. After an error, nothing of p was or will be written, unless p was written by itself.
 func (c *Conn) Write(p []byte) (int, error) {
 	written.Add(1)
-	alone := c.requests.Add(1)-c.answers.Load() <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
+	alone := c.inFlight.Add(1) <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -51,14 +51,12 @@ func (c *Conn) wait() {
 func (c *Conn) writeDirect(p []byte) (int, error) {
 	c.state = direct
 	n, err := c.write(p, c.deadline)
-	c.state = idle
-	c.changed.Broadcast()
 	if c.pending != nil && c.yielder.busy() { // then a goroutine would get its turn late
 		c.state = flushing
 		c.writePending()
-		c.state = idle
-		c.changed.Broadcast()
 	}
+	c.state = idle
+	c.changed.Broadcast()
 	if c.pending != nil {
 		c.startFlush()
 	}

@@ -80,11 +80,11 @@ func TestGatheringIsNotRecommended(t *testing.T) {
 	if c.Gathering() != 1 {
 		t.Error("one request gathers, and Gathering does not say so")
 	}
-	c.requests.Store(maxUnanswered + 1)
+	c.inFlight.Store(maxUnanswered + 1)
 	if c.Gathering() != 0 {
 		t.Error("a peer that owes many answers is recommended")
 	}
-	c.answers.Store(1)
+	c.inFlight.Store(maxUnanswered)
 	c.yielder.until.Store(int64(time.Hour))
 	if c.Gathering() != 0 {
 		t.Error("a write is recommended that a busy process may make late")
