@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -49,8 +50,14 @@ func (c client) cluster(ctx context.Context) (*gocql.ClusterConfig, error) {
 	switch c.Name {
 	case plain:
 		cluster, err = plainCluster(ctx, b, t)
+	case withAstra:
+		cluster, err = astraCluster(ctx, astra.Config{Bundle: b, Token: t}, lever{})
 	default:
-		cluster, err = astraCluster(ctx, astra.Config{Bundle: b, Token: t}, findLever(c.Name))
+		l, ok := findLever(c.Name)
+		if !ok {
+			return nil, fmt.Errorf("there is no client %q", c.Name)
+		}
+		cluster, err = astraCluster(ctx, astra.Config{Bundle: b, Token: t}, l)
 	}
 	if err != nil {
 		return nil, err

@@ -28,14 +28,13 @@ var levers = []lever{
 	{name: "GOGC=400", change: func(*gocql.ClusterConfig) { debug.SetGCPercent(400) }},
 }
 
-// findLever returns the lever with a name, or one that changes nothing.
-func findLever(name string) lever {
+func findLever(name string) (lever, bool) {
 	for _, l := range levers {
 		if l.name == name {
-			return l
+			return l, true
 		}
 	}
-	return lever{}
+	return lever{}, false
 }
 
 func measureLevers(ctx context.Context, s settings) error {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed-5f06b232/astra-go/astra/astratest"
 )
 
 // TestMain lets the test's program do what spawn wants of it.
@@ -46,6 +48,16 @@ func TestBadArguments(t *testing.T) {
 		if err := run(t.Context(), args, nil, &out, &out); err == nil {
 			t.Errorf("%v: no error", args)
 		}
+	}
+}
+
+func TestUnknownClient(t *testing.T) {
+	t.Parallel()
+	s := astratest.NewServer()
+	defer s.Close()
+	c := client{Name: "no such client", Bundle: s.BundleZip(), Token: s.Token().Bearer()}
+	if _, err := c.cluster(t.Context()); err == nil || !strings.Contains(err.Error(), c.Name) {
+		t.Errorf("got %v, want an error that names the client", err)
 	}
 }
 
