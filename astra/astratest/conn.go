@@ -61,6 +61,7 @@ const (
 	minReadBuffer  = 4 << 10
 	maxReadBuffer  = 64 << 10 // that is kept
 	fullReadBuffer = 32 << 10 // reads that fill less make it grow
+	readBufferStep = 4 << 20  // for a frame that needs more than there is
 )
 
 // serve answers requests until the connection ends.
@@ -85,12 +86,23 @@ func (c *conn) serve() {
 		}
 		switch {
 		case used == len(buffer), full && len(buffer) < fullReadBuffer:
-			// A long frame makes the buffer grow only as its bytes arrive.
-			buffer = append(buffer, make([]byte, len(buffer))...)
+			larger := make([]byte, max(2*len(buffer), min(frameSize(buffer[:used]), readBufferStep)))
+			copy(larger, buffer[:used])
+			buffer = larger
 		case used == 0 && len(buffer) > maxReadBuffer:
 			buffer = make([]byte, minReadBuffer)
 		}
 	}
+}
+
+// frameSize returns the size of the frame that begins in the input, or 0 if that is not known. The buffer grows to it in steps, as bytes arrive: the
+// header may lie.
+func frameSize(input []byte) int {
+	if len(input) < cql.HeaderSize {
+		return 0
+	}
+	header := cql.ParseHeader((*[cql.HeaderSize]byte)(input))
+	return cql.HeaderSize + int(header.Length)
 }
 
 // frames answers the frames that are complete and returns how long they are.
