@@ -171,7 +171,7 @@ type text struct{ keyspace, cql string }
 // textOf returns the zero text for a batch.
 func textOf(statement gocql.ExecutableStatement) text {
 	if q, ok := statement.Statement().(*gocql.Query); ok {
-		return text{statement.Keyspace(), q.Statement()}
+		return text{q.Keyspace(), q.Statement()}
 	}
 	return text{}
 }
