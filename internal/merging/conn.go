@@ -10,8 +10,9 @@
 //
 //   - A request that is alone goes out at once, in the call that writes it. It is alone if all others are answered, and the last
 //     answer did not come together with others, which are about to cause requests of their own.
-//   - Any other request is appended to a buffer. The first one starts a goroutine, which yields once, so that
-//     whoever is ready to write may do so, writes the buffer, and ends when nothing is left.
+//   - Any other request is appended to a buffer. The first one starts a goroutine, which yields, so that
+//     whoever is ready to write may do so, writes the buffer, and ends when nothing is left. It yields once; while more than 128 requests have no
+//     answer, up to four times, as long as that brings more.
 //   - Before it waits for more answers, the reader yields to those who have just got some.
 //   - Where a yield turns out to be too dear, because the process is busy with other things, yields are left out for a while, and requests are
 //     written by those who have them.
@@ -37,15 +38,18 @@ const (
 	// maxMerged bounds the size of a write that is merged. A larger one fills TLS records by itself and is not worth a copy.
 	maxMerged = 16 << 10
 
-	// maxUnanswered bounds the requests on a connection that Gathering recommends.
+	// maxUnanswered is how many requests without an answer say that the peer has enough to do.
 	maxUnanswered = 128
+
+	// maxYields bounds how often a write is put off for more requests while the peer has enough to do.
+	maxYields = 4
 
 	// closeWait bounds how long Close waits for a peer that does not read.
 	closeWait = 100 * time.Millisecond
 )
 
 // Conn is a net.Conn that merges writes. Unlike others it may return from Write before the bytes are written. It writes them in
-// order, before the write deadline that the call had. If that fails, the connection fails: it is closed, and further calls of
+// order, before the write deadline of the first call whose bytes leave together. If that fails, the connection fails: it is closed, and further calls of
 // Read and Write return the reason.
 //
 // It is safe for concurrent use as any net.Conn. At most 256 KiB wait to be written; then Write waits. A Conn owns buffers and a goroutine only while something waits.

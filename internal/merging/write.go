@@ -14,6 +14,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
+		room := len(p) <= maxMerged && c.unwritten+len(p) <= maxPending
 		switch {
 		case c.err != nil:
 			return 0, c.err
@@ -21,15 +22,18 @@ func (c *Conn) Write(p []byte) (int, error) {
 			return 0, c.writeError(net.ErrClosed)
 		case c.state == idle && (alone || len(p) > maxMerged):
 			return c.writeDirect(p)
-		case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
-			return 0, c.writeError(os.ErrDeadlineExceeded)
-		case len(p) <= maxMerged && c.unwritten+len(p) <= maxPending:
+		case room && (c.pending != nil || !c.late()): // what joins others has the deadline of the first
 			c.append(p)
 			return len(p), nil
+		case c.late():
+			return 0, c.writeError(os.ErrDeadlineExceeded)
 		}
 		c.wait()
 	}
 }
+
+// late reports whether the write deadline has passed.
+func (c *Conn) late() bool { return !c.deadline.IsZero() && !time.Now().Before(c.deadline) }
 
 func (c *Conn) writeError(err error) error {
 	return &net.OpError{Op: "write", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
@@ -84,7 +88,7 @@ func (c *Conn) startFlush() {
 }
 
 func (c *Conn) flush() {
-	c.yielder.yield() // to whoever is about to write
+	c.gather(c.yielder.yield)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.pending != nil {
@@ -92,6 +96,18 @@ func (c *Conn) flush() {
 	}
 	c.state = idle
 	c.changed.Broadcast()
+}
+
+// gather yields to whoever is about to write. While the peer has enough to do, the first request is in no hurry, and gather goes on for as long as that
+// brings more.
+func (c *Conn) gather(yield func()) {
+	for range maxYields {
+		before := c.gathering.Load()
+		yield()
+		if c.gathering.Load() == before || c.inFlight.Load() <= maxUnanswered {
+			return
+		}
+	}
 }
 
 func (c *Conn) writePending() {
