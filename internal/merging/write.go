@@ -9,24 +9,44 @@ import (
 
 // Write writes p, or appends it to what will be written. After an error, nothing of p was or will be written, unless p was written by itself.
 func (c *Conn) Write(p []byte) (int, error) {
-	written.Add(1)
-	alone := c.inFlight.Add(1) <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
+	// It calls the connection below itself, and has few variables, for the sake of stacks: see Read. A driver's heartbeats come from a goroutine that a
+	// connection has for nothing else.
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if merged, err := c.merge(p); merged {
+		return len(p), nil
+	} else if err != nil {
+		return 0, err
+	}
+	n, err := 0, c.beginWrite(c.deadline)
+	if err == nil {
+		n, err = c.conn.Write(p)
+	}
+	c.endWrite(err)
+	c.endDirect()
+	return n, err
+}
+
+// merge appends p to what will be written, waits for room if need be, and reports true; or it begins a direct write and reports false. Like all that follows
+// down to SetWriteDeadline, it is called and returns with the lock held, but for beginWrite and endWrite.
+func (c *Conn) merge(p []byte) (bool, error) {
+	written.Add(1)
+	alone := c.inFlight.Add(1) <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
 	for {
 		room := len(p) <= maxMerged && c.unwritten+len(p) <= maxPending
 		switch {
 		case c.err != nil:
-			return 0, c.err
+			return false, c.err
 		case c.closed:
-			return 0, c.writeError(net.ErrClosed)
+			return false, c.writeError(net.ErrClosed)
 		case c.state == idle && (alone || len(p) > maxMerged):
-			return c.writeDirect(p)
+			c.state = direct
+			return false, nil
 		case room && (c.pending != nil || !c.late()): // what joins others has the deadline of the first
 			c.append(p)
-			return len(p), nil
+			return true, nil
 		case c.late():
-			return 0, c.writeError(os.ErrDeadlineExceeded)
+			return false, c.writeError(os.ErrDeadlineExceeded)
 		}
 		c.wait()
 	}
@@ -39,7 +59,7 @@ func (c *Conn) writeError(err error) error {
 	return &net.OpError{Op: "write", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-// wait waits for a change or the write deadline. Like all that follows down to SetWriteDeadline, it is called and returns with the lock held.
+// wait waits for a change or the write deadline.
 func (c *Conn) wait() {
 	if !c.deadline.IsZero() {
 		timer := time.AfterFunc(time.Until(c.deadline), func() {
@@ -52,9 +72,8 @@ func (c *Conn) wait() {
 	c.changed.Wait()
 }
 
-func (c *Conn) writeDirect(p []byte) (int, error) {
-	c.state = direct
-	n, err := c.write(p, c.deadline)
+// endDirect ends a direct write, and sees to what others have left pending meanwhile.
+func (c *Conn) endDirect() {
 	if c.pending != nil && c.yielder.busy() { // then a goroutine would get its turn late
 		c.state = flushing
 		c.writePending()
@@ -64,7 +83,6 @@ func (c *Conn) writeDirect(p []byte) (int, error) {
 	if c.pending != nil {
 		c.startFlush()
 	}
-	return n, err
 }
 
 func (c *Conn) append(p []byte) {
@@ -115,32 +133,35 @@ func (c *Conn) writePending() {
 	c.pending = nil
 	c.gathering.Store(0)
 	if c.err == nil {
-		c.write(*batch, c.due)
+		err := c.beginWrite(c.due)
+		if err == nil {
+			_, err = c.conn.Write(*batch)
+		}
+		c.endWrite(err)
 	}
 	c.unwritten -= len(*batch)
 	c.changed.Broadcast()
 	recycle(batch)
 }
 
-// write writes to the connection below, without the lock.
-func (c *Conn) write(p []byte, deadline time.Time) (n int, err error) {
-	if c.applied != deadline {
-		c.applied = deadline
-		err = c.conn.SetWriteDeadline(deadline)
-	}
+// beginWrite prepares a write to the connection below, which happens without the lock.
+func (c *Conn) beginWrite(deadline time.Time) error {
+	defer c.mu.Unlock()
 	c.writing = true
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		c.writing = false
-	}()
-	if err == nil {
-		n, err = c.conn.Write(p)
+	if c.applied == deadline {
+		return nil
 	}
+	c.applied = deadline
+	return c.conn.SetWriteDeadline(deadline)
+}
+
+// endWrite takes the lock again. An error of the write, or of beginWrite, fails the connection.
+func (c *Conn) endWrite(err error) {
 	if err != nil {
 		c.fail(err)
 	}
-	return n, err
+	c.mu.Lock()
+	c.writing = false
 }
 
 // SetWriteDeadline sets the deadline of calls of Write, also of one that waits already. What earlier calls have left pending
