@@ -49,6 +49,7 @@ func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
 	if !d.config.DisableWriteMerging {
 		c.gathering = &gathering{hostID: a.hostID}
 		m := merging.NewConn(t, c.tcp, func() {
+			c.gathering.joined.Store(0)
 			d.gathering.Store(c.gathering)
 		})
 		c.gathering.requests = m.Gathering

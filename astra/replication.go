@@ -83,7 +83,9 @@ func (p *hostPolicy) replicas(t *topology, statement gocql.ExecutableStatement) 
 	}
 	known := p.placement(t, contextOf(statement), keyspace)
 	if known.everywhere() {
-		t.everywhere.add(text, known)
+		if statement.Table() != "" { // the keyspace is the table's, and not what gocql takes for it where a program gives the routing key
+			t.everywhere.add(text, known)
+		}
 		return nil
 	}
 	return known.replicas(key)
@@ -171,7 +173,7 @@ type text struct{ keyspace, cql string }
 // textOf returns the zero text for a batch.
 func textOf(statement gocql.ExecutableStatement) text {
 	if q, ok := statement.Statement().(*gocql.Query); ok {
-		return text{q.Keyspace(), q.Statement()}
+		return text{statement.Keyspace(), q.Statement()}
 	}
 	return text{}
 }

@@ -13,8 +13,11 @@ import (
 type asked struct {
 	keyed
 	text  string // empty: a batch
+	table string
 	count int
 }
+
+func (s *asked) Table() string { return s.table }
 
 func (s *asked) GetRoutingKey() ([]byte, error) {
 	s.count++
@@ -53,7 +56,7 @@ func TestNoPartitionKeyWhereEveryHostIsAReplica(t *testing.T) {
 	t.Parallel()
 	p := newTestPolicy(0)
 	placement := known(t, p, 3, 3)
-	s := &asked{keyed: keyed{statement{ctx: t.Context()}, []byte("key")}, text: "SELECT"}
+	s := &asked{keyed: keyed{statement{ctx: t.Context()}, []byte("key")}, text: "SELECT", table: "items"}
 	first := make(map[*gocql.HostInfo]int)
 	for range 30 {
 		first[offered(p.Pick(s))[0]]++
@@ -83,16 +86,18 @@ func TestPartitionKeyIsAskedForWhereItMatters(t *testing.T) {
 	t.Parallel()
 	p := newTestPolicy(0)
 	known(t, p, 6, 3)
-	batchPolicy := newTestPolicy(0)
-	known(t, batchPolicy, 3, 3)
+	everywhere := newTestPolicy(0)
+	known(t, everywhere, 3, 3)
 	for name, test := range map[string]struct {
-		policy *hostPolicy
-		text   string
+		policy      *hostPolicy
+		text, table string
 	}{
-		"more hosts than replicas":        {p, "SELECT"},
-		"batches, which have no one text": {batchPolicy, ""},
+		"more hosts than replicas":        {p, "SELECT", "items"},
+		"batches, which have no one text": {everywhere, "", "items"},
+		// gocql asks no node for the table then, and takes the session's keyspace for that of the statement.
+		"programs that give the routing key": {everywhere, "SELECT", ""},
 	} {
-		s := &asked{keyed: keyed{statement{ctx: t.Context()}, []byte("key")}, text: test.text}
+		s := &asked{keyed: keyed{statement{ctx: t.Context()}, []byte("key")}, text: test.text, table: test.table}
 		for range 10 {
 			test.policy.Pick(s)
 		}

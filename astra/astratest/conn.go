@@ -95,8 +95,8 @@ func (c *conn) serve() {
 	}
 }
 
-// frameSize returns the size of the frame that begins in the input, or 0 if that is not known. The buffer grows to it in steps, as bytes arrive: the
-// header may lie.
+// frameSize returns the size of the frame that begins in the input, or 0 if that is not known. Lengths out of range have been refused. The buffer grows
+// to it by at most 4 MiB, or its own length, for the bytes that have arrived: the header may lie.
 func frameSize(input []byte) int {
 	if len(input) < cql.HeaderSize {
 		return 0

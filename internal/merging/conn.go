@@ -11,15 +11,15 @@
 //   - A request that is alone goes out at once, in the call that writes it. It is alone if all others are answered, and the last
 //     answer did not come together with others, which are about to cause requests of their own.
 //   - Any other request is appended to a buffer. The first one starts a goroutine, which yields, so that
-//     whoever is ready to write may do so, writes the buffer, and ends when nothing is left. It yields once; while more than 128 requests have no
-//     answer, up to four times, as long as that brings more.
+//     whoever is ready to write may do so, writes the buffer, and ends when nothing is left. It yields once; while more than 128 requests are
+//     at the peer, up to four times, as long as that brings more.
 //   - Before it waits for more answers, the reader yields to those who have just got some.
 //   - Where a yield turns out to be too dear, because the process is busy with other things, yields are left out for a while, and requests are
 //     written by those who have them.
 //
 // Whoever has a choice of connections gains most by those that gather requests already: see [Conn.Gathering].
 //
-// Protocol versions from 5 on wrap frames in segments, which are not counted: there no request counts as alone.
+// Protocol versions from 5 on wrap frames in segments, which are not counted: there no request counts as alone, and the peer never has enough to do.
 package merging
 
 import (
@@ -38,11 +38,15 @@ const (
 	// maxMerged bounds the size of a write that is merged. A larger one fills TLS records by itself and is not worth a copy.
 	maxMerged = 16 << 10
 
+	// uncounted is what stands for the requests without an answer where answers are not understood: more than one, and not many.
+	uncounted = 2
+
 	// maxUnanswered is how many requests without an answer say that the peer has enough to do.
 	maxUnanswered = 128
 
-	// maxYields bounds how often a write is put off for more requests while the peer has enough to do.
+	// maxYields and maxGather bound how often, and for how long, a write is put off for more requests while the peer has enough to do.
 	maxYields = 4
+	maxGather = 10 * time.Millisecond
 
 	// closeWait bounds how long Close waits for a peer that does not read.
 	closeWait = 100 * time.Millisecond

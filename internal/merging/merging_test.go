@@ -488,6 +488,22 @@ func TestWriteAfterItsDeadline(t *testing.T) {
 		write(t, c, "in time")
 		synctest.Wait()
 		u.wantWrites(t, "first", "in time")
+
+		// Beside requests that have more time, or all of it.
+		for _, due := range []time.Time{time.Now().Add(time.Second), {}} {
+			release := u.hold()
+			c.SetWriteDeadline(due)
+			write(t, c, "stuck")
+			synctest.Wait()
+			write(t, c, "pending")
+			c.SetWriteDeadline(time.Unix(1, 0))
+			if _, err := c.Write([]byte("late")); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Write = %v, want a time-out", err)
+			}
+			release()
+			synctest.Wait()
+		}
+		u.wantWrites(t, "first", "in time", "stuck", "pending", "stuck", "pending")
 	})
 }
 

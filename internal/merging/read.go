@@ -44,7 +44,11 @@ func (c *Conn) endRead(p []byte, err error) error {
 	r.end()
 	answers := r.answers.count(p)
 	r.batch.Store(answers)
-	c.inFlight.Add(-answers)
+	if r.answers.unknown {
+		c.inFlight.Store(uncounted)
+	} else {
+		c.inFlight.Add(-answers)
+	}
 	if err == nil {
 		return nil
 	}

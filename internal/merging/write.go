@@ -11,27 +11,24 @@ import (
 func (c *Conn) Write(p []byte) (int, error) {
 	// It calls the connection below itself, and has few variables, for the sake of stacks: see Read. A driver's heartbeats come from a goroutine that a
 	// connection has for nothing else.
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if merged, err := c.merge(p); merged {
-		return len(p), nil
-	} else if err != nil {
+	merged, err := c.merge(p)
+	if err != nil {
 		return 0, err
 	}
-	n, err := 0, c.beginWrite(c.deadline)
-	if err == nil {
-		n, err = c.conn.Write(p)
+	if merged {
+		return len(p), nil
 	}
-	c.endWrite(err)
-	c.endDirect()
+	n, err := c.conn.Write(p)
+	c.endDirect(err)
 	return n, err
 }
 
-// merge appends p to what will be written, waits for room if need be, and reports true; or it begins a direct write and reports false. Like all that follows
-// down to SetWriteDeadline, it is called and returns with the lock held, but for beginWrite and endWrite.
+// merge appends p to what will be written, once there is room, and reports true; or it begins a direct write of p and reports false.
 func (c *Conn) merge(p []byte) (bool, error) {
 	written.Add(1)
 	alone := c.inFlight.Add(1) <= 1 && c.reads.batch.Load() <= 1 || c.yielder.busy()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
 		room := len(p) <= maxMerged && c.unwritten+len(p) <= maxPending
 		switch {
@@ -41,8 +38,9 @@ func (c *Conn) merge(p []byte) (bool, error) {
 			return false, c.writeError(net.ErrClosed)
 		case c.state == idle && (alone || len(p) > maxMerged):
 			c.state = direct
+			c.beginWrite(c.deadline)
 			return false, nil
-		case room && (c.pending != nil || !c.late()): // what joins others has the deadline of the first
+		case room && (c.inTime() || !c.late()):
 			c.append(p)
 			return true, nil
 		case c.late():
@@ -52,6 +50,9 @@ func (c *Conn) merge(p []byte) (bool, error) {
 	}
 }
 
+// inTime reports, without a look at the clock, that the write deadline is not over unless that of the pending bytes is, too.
+func (c *Conn) inTime() bool { return c.pending != nil && !c.due.IsZero() && !c.deadline.Before(c.due) }
+
 // late reports whether the write deadline has passed.
 func (c *Conn) late() bool { return !c.deadline.IsZero() && !time.Now().Before(c.deadline) }
 
@@ -59,7 +60,7 @@ func (c *Conn) writeError(err error) error {
 	return &net.OpError{Op: "write", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-// wait waits for a change or the write deadline.
+// wait waits for a change or the write deadline. Like inTime, late, append and writePending, it is called and returns with the lock held.
 func (c *Conn) wait() {
 	if !c.deadline.IsZero() {
 		timer := time.AfterFunc(time.Until(c.deadline), func() {
@@ -73,7 +74,9 @@ func (c *Conn) wait() {
 }
 
 // endDirect ends a direct write, and sees to what others have left pending meanwhile.
-func (c *Conn) endDirect() {
+func (c *Conn) endDirect(err error) {
+	c.endWrite(err)
+	defer c.mu.Unlock()
 	if c.pending != nil && c.yielder.busy() { // then a goroutine would get its turn late
 		c.state = flushing
 		c.writePending()
@@ -92,11 +95,11 @@ func (c *Conn) append(p []byte) {
 	}
 	*c.pending = append(*c.pending, p...)
 	c.unwritten += len(p)
-	if c.state == idle {
-		c.startFlush()
-	}
 	if !c.writing && c.gathering.Add(1) == 1 && c.gathers != nil {
 		c.gathers()
+	}
+	if c.state == idle {
+		c.startFlush()
 	}
 }
 
@@ -119,10 +122,13 @@ func (c *Conn) flush() {
 // gather yields to whoever is about to write. While the peer has enough to do, the first request is in no hurry, and gather goes on for as long as that
 // brings more.
 func (c *Conn) gather(yield func()) {
+	begin := time.Now()
 	for range maxYields {
 		before := c.gathering.Load()
 		yield()
-		if c.gathering.Load() == before || c.inFlight.Load() <= maxUnanswered {
+		gathering := c.gathering.Load()
+		if gathering == before || c.inFlight.Load()-gathering <= maxUnanswered ||
+			time.Since(begin) > maxGather {
 			return
 		}
 	}
@@ -133,10 +139,9 @@ func (c *Conn) writePending() {
 	c.pending = nil
 	c.gathering.Store(0)
 	if c.err == nil {
-		err := c.beginWrite(c.due)
-		if err == nil {
-			_, err = c.conn.Write(*batch)
-		}
+		c.beginWrite(c.due)
+		c.mu.Unlock()
+		_, err := c.conn.Write(*batch)
 		c.endWrite(err)
 	}
 	c.unwritten -= len(*batch)
@@ -144,18 +149,16 @@ func (c *Conn) writePending() {
 	recycle(batch)
 }
 
-// beginWrite prepares a write to the connection below, which happens without the lock.
-func (c *Conn) beginWrite(deadline time.Time) error {
-	defer c.mu.Unlock()
+// beginWrite is called with the lock held, before a write to the connection below without it.
+func (c *Conn) beginWrite(deadline time.Time) {
 	c.writing = true
-	if c.applied == deadline {
-		return nil
+	if c.applied != deadline {
+		c.applied = deadline
+		c.conn.SetWriteDeadline(deadline) // fails where the write will, too
 	}
-	c.applied = deadline
-	return c.conn.SetWriteDeadline(deadline)
 }
 
-// endWrite takes the lock again. An error of the write, or of beginWrite, fails the connection.
+// endWrite takes the lock after a write. An error fails the connection.
 func (c *Conn) endWrite(err error) {
 	if err != nil {
 		c.fail(err)
