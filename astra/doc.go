@@ -20,7 +20,7 @@
 // # Speed
 //
 // Requests that come together leave in one write, and statements that come together go to one node. docs/performance.md has what that gains
-// and what every setting does. Two settings are a program's own choice: GOGC=400 gains up to 14 % of the rate for memory, and
+// and what every setting does. Two settings are a program's own choice: GOGC=400 gains up to a fifth of the rate for memory, and
 // ClusterConfig.Timeout of zero as much, but then only its context ends a statement that a node leaves without an answer.
 //
 // # Limits of gocql
