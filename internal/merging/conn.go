@@ -75,7 +75,6 @@ type Conn struct {
 	unwritten int       // bytes in pending and on their way
 	deadline  time.Time // of calls of Write
 	applied   time.Time // the write deadline of conn
-	writing   bool      // conn is being written to
 	closed    bool
 	err       error // why the connection failed
 }
@@ -86,7 +85,8 @@ type state int
 const (
 	idle     state = iota
 	direct         // a call of Write writes its own bytes
-	flushing       // the goroutine writes, or is about to
+	putOff         // the goroutine is about to write
+	flushing       // the goroutine writes
 )
 
 // NewConn returns a connection that merges what is written to conn, and owns conn. Where closing conn could wait for the peer, base is

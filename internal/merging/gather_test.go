@@ -25,13 +25,14 @@ func TestGatherGoesOnWhileThePeerHasEnoughToDo(t *testing.T) {
 			var c Conn
 			c.inFlight.Store(test.atPeer)
 			yields := 0
-			c.gather(func() {
+			c.gather(func() time.Duration {
 				c.inFlight.Add(test.gains[yields])
 				c.gathering.Add(test.gains[yields])
 				yields++
 				if test.slow {
-					time.Sleep(maxGather + time.Millisecond)
+					return maxGather + time.Millisecond
 				}
+				return 0
 			})
 			if yields != test.want {
 				t.Errorf("gather yielded %d times, want %d", yields, test.want)

@@ -40,11 +40,11 @@ func (c *Conn) merge(p []byte) (bool, error) {
 			c.state = direct
 			c.beginWrite(c.deadline)
 			return false, nil
-		case room && (c.inTime() || !c.late()):
+		case !(room && c.inTime()) && c.late():
+			return false, c.writeError(os.ErrDeadlineExceeded)
+		case room:
 			c.append(p)
 			return true, nil
-		case c.late():
-			return false, c.writeError(os.ErrDeadlineExceeded)
 		}
 		c.wait()
 	}
@@ -95,7 +95,7 @@ func (c *Conn) append(p []byte) {
 	}
 	*c.pending = append(*c.pending, p...)
 	c.unwritten += len(p)
-	if !c.writing && c.gathering.Add(1) == 1 && c.gathers != nil {
+	if (c.state == idle || c.state == putOff) && c.gathering.Add(1) == 1 && c.gathers != nil {
 		c.gathers()
 	}
 	if c.state == idle {
@@ -104,7 +104,7 @@ func (c *Conn) append(p []byte) {
 }
 
 func (c *Conn) startFlush() {
-	c.state = flushing
+	c.state = putOff
 	go c.flush()
 }
 
@@ -112,6 +112,7 @@ func (c *Conn) flush() {
 	c.gather(c.yielder.yield)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.state = flushing
 	for c.pending != nil {
 		c.writePending()
 	}
@@ -121,14 +122,13 @@ func (c *Conn) flush() {
 
 // gather yields to whoever is about to write. While the peer has enough to do, the first request is in no hurry, and gather goes on for as long as that
 // brings more.
-func (c *Conn) gather(yield func()) {
-	begin := time.Now()
+func (c *Conn) gather(yield func() time.Duration) {
+	var took time.Duration
 	for range maxYields {
 		before := c.gathering.Load()
-		yield()
+		took += yield()
 		gathering := c.gathering.Load()
-		if gathering == before || c.inFlight.Load()-gathering <= maxUnanswered ||
-			time.Since(begin) > maxGather {
+		if gathering == before || c.inFlight.Load()-gathering <= maxUnanswered || took > maxGather {
 			return
 		}
 	}
@@ -151,7 +151,6 @@ func (c *Conn) writePending() {
 
 // beginWrite is called with the lock held, before a write to the connection below without it.
 func (c *Conn) beginWrite(deadline time.Time) {
-	c.writing = true
 	if c.applied != deadline {
 		c.applied = deadline
 		c.conn.SetWriteDeadline(deadline) // fails where the write will, too
@@ -164,7 +163,6 @@ func (c *Conn) endWrite(err error) {
 		c.fail(err)
 	}
 	c.mu.Lock()
-	c.writing = false
 }
 
 // SetWriteDeadline sets the deadline of calls of Write, also of one that waits already. What earlier calls have left pending

@@ -29,10 +29,10 @@ func (y *yielder) busy() bool {
 	return false
 }
 
-// yield yields once.
-func (y *yielder) yield() {
+// yield yields once and returns how long that took.
+func (y *yielder) yield() time.Duration {
 	if y.busy() {
-		return
+		return 0
 	}
 	begin, before := time.Now(), written.Load()
 	runtime.Gosched()
@@ -40,6 +40,7 @@ func (y *yielder) yield() {
 	if d := pause(took, written.Load()-before); d > 0 {
 		y.until.Store(int64(begin.Sub(y.begin) + d))
 	}
+	return took
 }
 
 // pause returns how long not to yield after a yield that took so long and gained that many requests. A goroutine that computes
