@@ -41,7 +41,8 @@ func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
 	e := &endpoint{dialer: d, bundle: b, names: make(map[string]*refresh.Cache[[]string])}
 	const delay, again = 250 * time.Millisecond, time.Second
 	e.nodeDials.Delay, e.nodeDials.Again = delay, again
-	e.metadataDials.Delay, e.requests.Again = delay, again
+	e.metadataDials.Delay = delay
+	e.requests.Again, e.requests.FailureEnds = again, true
 	e.metadata = refresh.New(refresh.Config[*Metadata]{
 		Fetch:       e.fetchMetadata,
 		MaxAge:      d.config.MetadataMaxAge,
@@ -56,21 +57,9 @@ func newEndpoint(d *Dialer, b *bundle.Bundle) *endpoint {
 // fetchMetadata asks the metadata service. A request without an answer is followed by another one, beside it: a service that hung for a moment
 // must not hold everything up until the time-out. An answer ends it, however late and whatever it says.
 func (e *endpoint) fetchMetadata(ctx context.Context) (*Metadata, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	const theOnlyOne = "" // address; errors name the service by themselves
-	a, err := e.requests.Dial(ctx, []string{theOnlyOne}, func(ctx context.Context, _ string) (metadataAnswer, error) {
-		a, err := e.requestMetadata(ctx)
-		if err != nil && ctx.Err() == nil {
-			cancel(err)
-		}
-		return a, err
-	})
+	a, err := e.requests.Dial(ctx, []string{theOnlyOne}, e.requestMetadata)
 	if err != nil {
-		var answer *MetadataError
-		if errors.As(context.Cause(ctx), &answer) {
-			err = answer
-		}
 		e.dialer.config.Logger.Warn("The metadata service gave no usable answer.", "error", err)
 		e.dialer.blameBundle(err)
 		return nil, err
@@ -79,7 +68,7 @@ func (e *endpoint) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	return a.Metadata, nil
 }
 
-func (e *endpoint) requestMetadata(ctx context.Context) (metadataAnswer, error) {
+func (e *endpoint) requestMetadata(ctx context.Context, _ string) (metadataAnswer, error) {
 	start := time.Now()
 	m, err := fetchMetadata(ctx, e.bundle, func(ctx context.Context, _, addr string) (net.Conn, error) {
 		return e.connect(ctx, addr, e.bundle.TLSConfig(), "")

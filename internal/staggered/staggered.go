@@ -24,6 +24,10 @@ type Dialer[C io.Closer] struct {
 	// forth until one succeeds, all have failed, or the context ends. It helps where packets get lost. Zero: each address has one attempt.
 	Again time.Duration
 
+	// FailureEnds makes Dial end with the first failure once each address has been tried, although earlier attempts are still silent. It suits a
+	// service whose answer may be a failure, which a further attempt would only repeat.
+	FailureEnds bool
+
 	order order
 }
 
@@ -94,7 +98,7 @@ func (d *Dialer[C]) Dial(ctx context.Context, addrs []string, attempt Attempt[C]
 			errs[i] = named(addrs[i], r.err)
 			if started < len(addrs) {
 				next.Reset(0)
-			} else if running == 0 {
+			} else if running == 0 || d.FailureEnds {
 				return none, errs
 			}
 		case <-ctx.Done():

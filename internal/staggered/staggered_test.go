@@ -257,6 +257,23 @@ func TestAgain(t *testing.T) {
 	})
 }
 
+func TestFailureEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{peers: map[string]peer{a: {after: 1500 * time.Millisecond, err: errRefused}}}
+		for ends, want := range map[bool]time.Duration{true: 1500 * time.Millisecond, false: 2500 * time.Millisecond} {
+			d := staggered.Dialer[*conn]{Again: time.Second, FailureEnds: ends}
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+			_, err := d.Dial(ctx, []string{a}, n.attempt)
+			cancel()
+			if took := time.Since(begin); took != want || ends && !errors.Is(err, errRefused) {
+				t.Errorf("FailureEnds %v: Dial = %v after %v, want %v", ends, err, took, want)
+			}
+		}
+	})
+}
+
 func TestFamiliesTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
