@@ -100,7 +100,7 @@ func ExampleConnect_shortLived() {
 
 // A source that learns of a new token keeps a session alive while tokens rotate: it is asked at each new connection.
 func ExampleConfig_rotatingToken() {
-	server := astratest.NewServer()
+	server := astratest.NewServer(astratest.NodeCount(1))
 	defer server.Close()
 
 	config := astra.Config{
@@ -120,10 +120,14 @@ func ExampleConfig_rotatingToken() {
 	}
 	defer session.Close()
 
+	const statement = "SELECT cluster_name FROM system.local"
+	if err := session.Query(statement).Exec(); err != nil { // prepares it: see the limits of gocql
+		log.Fatal(err)
+	}
 	server.RotateToken()
 	server.DropConns() // each connection has to be made anew, with the new token
 	var name string
-	err = session.Query("SELECT cluster_name FROM system.local").Idempotent(true).Scan(&name)
+	err = session.Query(statement).Idempotent(true).Scan(&name)
 	fmt.Println(name, err)
 	// Output: cndb <nil>
 }
