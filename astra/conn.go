@@ -1,7 +1,6 @@
 package astra
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -25,6 +24,7 @@ type conn struct {
 	net.Conn // over TLS
 	tcp      net.Conn
 	dialer   *Dialer
+	session  *session
 	attempt  attempt     // what the dial knew
 	token    token.Token // that gocql was given for this connection
 	opened   time.Time
@@ -36,7 +36,9 @@ type conn struct {
 
 	gathering *gathering // nil: writes are not merged
 
-	watching atomic.Bool  // REGISTER may still come
+	watching  atomic.Bool // REGISTER may still come
+	settingUp atomic.Bool // gocql waits for an answer before this is the control connection
+
 	lastRead atomic.Int64 // time since opened
 	idle     *time.Timer
 
@@ -44,11 +46,13 @@ type conn struct {
 	reason atomic.Pointer[error] // why this side gave the connection up
 }
 
-func newConn(d *Dialer, a attempt, t *tls.Conn, tok token.Token) *conn {
-	c := &conn{Conn: t, tcp: t.NetConn(), dialer: d, attempt: a, token: tok, opened: time.Now(), starting: true}
+func newConn(d *Dialer, s *session, n nodeConn, tok token.Token) *conn {
+	c := &conn{
+		Conn: n.Conn, tcp: n.Conn.NetConn(), dialer: d, session: s, attempt: n.attempt, token: tok, opened: time.Now(), starting: true,
+	}
 	if !d.config.DisableWriteMerging {
-		c.gathering = &gathering{hostID: a.hostID}
-		m := merging.NewConn(t, c.tcp, func() {
+		c.gathering = &gathering{hostID: n.hostID}
+		m := merging.NewConn(n.Conn, c.tcp, func() {
 			c.gathering.joined.Store(0)
 			d.gathering.Store(c.gathering)
 		})
@@ -82,6 +86,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.lastRead.Store(int64(time.Since(c.opened)))
 		if c.starting {
 			c.readStartup(p[:n])
+		}
+		if c.settingUp.Load() && !c.session.answers(c, p[:n]) {
+			n, err = 0, errClosing
 		}
 	}
 	if err != nil {
@@ -138,9 +145,16 @@ func (c *conn) watch(frame []byte) {
 		return
 	}
 	switch cql.Opcode(frame[4]) {
-	case cql.OpOptions, cql.OpStartup, cql.OpAuthResponse, cql.OpQuery: // the control connection reads system.local first
+	case cql.OpOptions, cql.OpStartup, cql.OpAuthResponse:
+		return
+	case cql.OpQuery:
+		if asksForSystemLocal(frame) {
+			c.settingUp.Store(true)
+			c.session.setsUp(c)
+		}
 		return
 	case cql.OpRegister:
+		c.session.registers(c, frame)
 		c.dialer.controls.add(c)
 		if c.closed.Load() {
 			c.dialer.controls.remove(c)
@@ -159,7 +173,11 @@ func (c *conn) RemoteAddr() net.Addr {
 
 // Close ends the connection at once. A TLS goodbye could wait for a stuck peer.
 func (c *conn) Close() error {
-	return c.end(nil)
+	err := c.end(nil)
+	if inSessionClose() {
+		c.session.closes()
+	}
+	return err
 }
 
 func (c *conn) end(reason error) (err error) {
@@ -171,6 +189,7 @@ func (c *conn) end(reason error) (err error) {
 	c.dialer.gathering.CompareAndSwap(c.gathering, nil)
 	err = c.tcp.Close()
 	c.Conn.Close()
+	c.session.ended(c)
 	c.dialer.config.Trace.connClosed(ConnInfo{
 		HostID: c.attempt.hostID, Addr: c.RemoteAddr().String(), Lifetime: time.Since(c.opened), Err: reason,
 	})

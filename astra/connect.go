@@ -143,7 +143,7 @@ func (d openingDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*goc
 	if finished {
 		return d.HostDialer.DialHost(ctx, host)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(ofSession(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(d.dialing, func() { cancel(context.Cause(d.dialing)) })()
 	dialed, err := d.HostDialer.DialHost(ctx, host)

@@ -30,6 +30,7 @@ type Dialer struct {
 	nodes    nodes
 	controls controls
 	rings    rings
+	sessions sessions
 
 	contactPoints staggered.Dialer[nodeConn] // its addresses are host IDs
 
@@ -79,9 +80,15 @@ func (a attempt) surprising() bool {
 // DialHost connects to a node for gocql: to the node with the host's ID, or, for a host without one as gocql has at the start and when it
 // has lost all others, to any node that proves to be alive. It asks the sources of bundle and token, the metadata service if need be, and the
 // resolver, all within Config.DialTimeout. Errors are *net.OpError, since gocql gives up at once only on that type, and wrap *DialError.
+//
+// gocql gives all dials of a session one context, by which a Dialer knows them, and ends them when the session is being closed. A HostDialer
+// around a Dialer should hand it on as it is.
 func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
+	s := d.sessions.of(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout(), errTimeout)
 	defer cancel()
+	ctx, release := s.dialing(ctx)
+	defer release()
 	hostID := ""
 	if host != nil {
 		hostID = host.HostID()
@@ -91,11 +98,14 @@ func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.Dia
 		return nil, opError(&DialError{HostID: hostID, Err: err})
 	}
 	n, err := d.dial(ctx, hostID)
-	if err != nil {
+	switch {
+	case err != nil && context.Cause(ctx) == errClosing:
+		return nil, opError(&DialError{HostID: hostID, Err: errClosing})
+	case err != nil:
 		return nil, err
 	}
 	// The connection merges writes itself where that is wanted. gocql's way of doing it only delays them over TLS.
-	return &gocql.DialedHost{Conn: newConn(d, n.attempt, n.Conn, t), DisableCoalesce: true}, nil
+	return &gocql.DialedHost{Conn: newConn(d, s, n, t), DisableCoalesce: true}, nil
 }
 
 // DialNode connects to the node with a host ID, or to any node if it is empty, for tools and tunnels that speak CQL themselves. TLS is done, CQL

@@ -26,7 +26,8 @@
 // # Limits of gocql
 //
 // Two of gocql v2.1.2's ways cannot be mended from outside. A statement that is being prepared on a node for the first time, when the connection to
-// that node ends, may fail with context.Canceled although its own context has not ended, and is not repeated. And Session.Close may wait for
-// the control connection where that is just being made anew: for as long as dials take, and, if it comes at the very moment in which that
-// connection is ready, for good; call it from a goroutine of its own where a program must end in time.
+// that node ends, may fail with context.Canceled although its own context has not ended, and is not repeated. And Session.Close waits for a
+// control connection that is just being made anew: for as long as dials take, and if it comes about, for good. A Dialer ends such attempts when
+// it sees that a session closes the connections of its pools. Where no pool has one, as in an outage, it sees nothing: there, call Close from a
+// goroutine of its own if the program must end in time.
 package astra

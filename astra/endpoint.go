@@ -156,7 +156,7 @@ func (e *endpoint) connect(ctx context.Context, address string, config *tls.Conf
 	switch cause := context.Cause(ctx); {
 	case cause != nil && answered(cause):
 		return nil, cause
-	case cause != errReplaced && cause != context.Canceled: // not for a node that is gone, nor for a caller
+	case cause != errReplaced && cause != errClosing && cause != context.Canceled: // not for a node that is gone, nor for a caller
 		expire()
 	}
 	return nil, err

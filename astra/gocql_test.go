@@ -54,6 +54,40 @@ func TestGocqlDialsWithoutDeadlineAndContactPointsHaveNoHostID(t *testing.T) {
 	}
 }
 
+// Why a Dialer can tell sessions from each other, see sessions.of.
+func TestGocqlDialsWithTheContextOfTheSession(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	cluster := newCluster(t, config(s))
+	inner := cluster.HostDialer
+	var mu sync.Mutex
+	contexts := make(map[<-chan struct{}]int)
+	cluster.HostDialer = hostDialer(func(ctx context.Context, h *gocql.HostInfo) (*gocql.DialedHost, error) {
+		mu.Lock()
+		contexts[ctx.Done()]++
+		mu.Unlock()
+		return inner.DialHost(ctx, h)
+	})
+	for range 2 {
+		session, err := cluster.CreateSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "all pools are filled", func() bool { return s.Stats().OpenConns == 4 })
+		session.Close()
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for done, dials := range contexts {
+		if !isClosed(done) || dials != 4 {
+			t.Errorf("%d dials with a context that ended: %t; want 4, and the end with that of the session", dials, isClosed(done))
+		}
+	}
+	if len(contexts) != 2 {
+		t.Errorf("%d contexts for 2 sessions", len(contexts))
+	}
+}
+
 // Why conn.RemoteAddr returns a *net.TCPAddr always.
 func TestGocqlPanicsUnlessTheRemoteAddressIsTCP(t *testing.T) {
 	t.Parallel()
