@@ -62,8 +62,9 @@ func NewCluster(ctx context.Context, config Config) (*gocql.ClusterConfig, error
 	cluster.AuthProvider = d.authenticator
 	port := cluster.Port // sessions read it while the configuration may be changed for another one
 	cluster.AddressTranslator = gocql.AddressTranslatorFunc(func(net.IP, int) (net.IP, int) { return placeholder, port })
-	cluster.HostFilter = gocql.HostFilterFunc(d.acceptHost)
-	cluster.PoolConfig.HostSelectionPolicy = newHostPolicy(d)
+	policy := newHostPolicy(d)
+	cluster.PoolConfig.HostSelectionPolicy = policy
+	cluster.HostFilter = policy.filter(gocql.HostFilterFunc(d.acceptHost))
 	// A host is down when no connection to it can be made, which the pool finds out by itself and anew each time.
 	cluster.ConvictionPolicy = neverConvict{}
 	cluster.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: time.Millisecond}

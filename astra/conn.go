@@ -189,7 +189,9 @@ func (c *conn) end(reason error) (err error) {
 	c.dialer.gathering.CompareAndSwap(c.gathering, nil)
 	err = c.tcp.Close()
 	c.Conn.Close()
-	c.session.ended(c)
+	if c.session.ended(c) {
+		c.dialer.rings.stoppedHalfway(c.attempt.hostID)
+	}
 	c.dialer.config.Trace.connClosed(ConnInfo{
 		HostID: c.attempt.hostID, Addr: c.RemoteAddr().String(), Lifetime: time.Since(c.opened), Err: reason,
 	})

@@ -84,7 +84,11 @@ func (o *opening) attach(c *gocql.ClusterConfig) {
 	}
 	c.ConnectObserver = openingObserver{c.ConnectObserver, o}
 	if p, ok := c.PoolConfig.HostSelectionPolicy.(*hostPolicy); ok {
-		c.PoolConfig.HostSelectionPolicy = newHostPolicy(p.dialer)
+		own := newHostPolicy(p.dialer)
+		c.PoolConfig.HostSelectionPolicy = own
+		if c.HostFilter != nil {
+			c.HostFilter = own.filter(c.HostFilter)
+		}
 	}
 	if c.Keyspace != "" && c.ConvictionPolicy != nil {
 		c.ConvictionPolicy = openingConviction{c.ConvictionPolicy, o, c.Keyspace}

@@ -234,6 +234,32 @@ func newRing(hosts []*gocql.HostInfo) *ring.Ring[*gocql.HostInfo] {
 	return ring.New(nodes)
 }
 
+// filter returns a filter of hosts that lets gocql make up for one that it knows without using it.
+func (p *hostPolicy) filter(inner gocql.HostFilter) gocql.HostFilter {
+	return gocql.HostFilterFunc(func(h *gocql.HostInfo) bool {
+		return inner.Accept(h) && !p.dialer.rings.refuses(p, h, p.dialer.compareRingsAgain)
+	})
+}
+
+// withoutPool counts the sessions whose ring has a host of the same ID as h that gocql has not added here, and all sessions that are open.
+func (p *hostPolicy) withoutPool(h *gocql.HostInfo) (without, open int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := h.HostID()
+	for _, s := range p.sessions {
+		if s.Closed() {
+			continue
+		}
+		open++
+		if p.started(s) && slices.ContainsFunc(s.GetHosts(), func(known *gocql.HostInfo) bool {
+			return known != h && known.HostID() == id && !slices.Contains(p.infos[id], known)
+		}) {
+			without++
+		}
+	}
+	return without, open
+}
+
 // lacks reports whether a session does not know all the nodes. One that has no connection yet may be about to learn of them.
 func (p *hostPolicy) lacks(hostIDs []string) bool {
 	p.mu.Lock()
