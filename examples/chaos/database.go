@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -135,6 +136,8 @@ func (d *database) start(ctx context.Context, i int) error {
 
 // control returns which of the simulated nodes has a session's control connection, as soon as there is one.
 func (d *database) control(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, endless, errNoControl)
+	defer cancel()
 	for {
 		for i, n := range d.Nodes() {
 			if _, registered := n.Conns(); registered > 0 {
@@ -142,10 +145,12 @@ func (d *database) control(ctx context.Context) (int, error) {
 			}
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return 0, err
+			return 0, context.Cause(ctx)
 		}
 	}
 }
+
+var errNoControl = fmt.Errorf("the session has no control connection within %s", endless)
 
 // executions returns how many writes with an ID from the first one on the nodes executed, and how often the one that they executed most often.
 // The session is for real nodes.
