@@ -13,8 +13,9 @@ func TestRingsAreComparedAgainAfterANewBundle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Dialer{config: Config{Logger: slog.New(slog.DiscardHandler), DialTimeout: time.Second}}
 		d.endpoint = newEndpoint(d, nil)
-		d.rings.wait = minRingBackOff
-		d.rings.again = time.AfterFunc(d.rings.wait, d.compareRingsAgain)
+		d.rings.mu.Lock()
+		d.rings.compareSoon(d.compareRingsAgain)
+		d.rings.mu.Unlock()
 		time.Sleep(2 * minRingBackOff)
 		synctest.Wait()
 	})
