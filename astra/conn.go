@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
 	"github.com/seed-5f06b232/astra-go/internal/cql"
 	"github.com/seed-5f06b232/astra-go/internal/merging"
 	"github.com/seed-5f06b232/astra-go/token"
@@ -25,8 +27,9 @@ type conn struct {
 	tcp      net.Conn
 	dialer   *Dialer
 	session  *session
-	attempt  attempt     // what the dial knew
-	token    token.Token // that gocql was given for this connection
+	host     *gocql.HostInfo // as gocql dialed it
+	attempt  attempt         // what the dial knew
+	token    token.Token     // that gocql was given for this connection
 	opened   time.Time
 
 	startup  startup               // belongs to the reader
@@ -36,6 +39,7 @@ type conn struct {
 
 	gathering *gathering // nil: writes are not merged
 
+	counted   atomic.Bool // among the connections of the host
 	watching  atomic.Bool // REGISTER may still come
 	settingUp atomic.Bool // gocql waits for an answer before this is the control connection
 
@@ -46,9 +50,9 @@ type conn struct {
 	reason atomic.Pointer[error] // why this side gave the connection up
 }
 
-func newConn(d *Dialer, s *session, n nodeConn, tok token.Token) *conn {
+func newConn(d *Dialer, s *session, host *gocql.HostInfo, n nodeConn, tok token.Token) *conn {
 	c := &conn{
-		Conn: n.Conn, tcp: n.Conn.NetConn(), dialer: d, session: s, attempt: n.attempt, token: tok, opened: time.Now(), starting: true,
+		Conn: n.Conn, tcp: n.Conn.NetConn(), dialer: d, session: s, host: host, attempt: n.attempt, token: tok, opened: time.Now(), starting: true,
 	}
 	if !d.config.DisableWriteMerging {
 		c.gathering = &gathering{hostID: n.hostID}
@@ -108,6 +112,7 @@ func (c *conn) readStartup(p []byte) {
 	switch {
 	case refused == nil:
 		c.dialer.tokenAccepted(c.attempt, c.token)
+		c.count()
 		return
 	case errors.Is(refused, ErrUnauthenticated):
 		c.dialer.tokenRefused(c.attempt, c.token, refused)
@@ -115,6 +120,15 @@ func (c *conn) readStartup(p []byte) {
 		c.dialer.nodes.failed(c.attempt.hostID, c.attempt.listed(), refused)
 	}
 	c.refused.Store(&refused)
+}
+
+// count counts the connection among those of its host.
+func (c *conn) count() {
+	c.dialer.lost.opened(c.host)
+	c.counted.Store(true)
+	if c.closed.Load() && c.counted.Swap(false) {
+		c.dialer.lost.ended(c.host)
+	}
 }
 
 func (c *conn) readFailed(err error) error {
@@ -129,6 +143,9 @@ func (c *conn) readFailed(err error) error {
 		// An SNI proxy may refuse a host ID by hanging up after the handshake.
 		c.dialer.hungUp(c.attempt, err)
 	}
+	// gocql learns that the connection is over, closes it, and only then uses it no more. What is prepared on it in between fails by
+	// context.Canceled and is not repeated: so there must be nothing left to close.
+	c.end(err)
 	return err
 }
 
@@ -150,6 +167,9 @@ func (c *conn) watch(frame []byte) {
 	case cql.OpQuery:
 		if asksForSystemLocal(frame) {
 			c.settingUp.Store(true)
+			if c.counted.Swap(false) {
+				c.dialer.lost.isControl(c.host)
+			}
 			c.session.setsUp(c)
 		}
 		return
@@ -173,6 +193,9 @@ func (c *conn) RemoteAddr() net.Addr {
 
 // Close ends the connection at once. A TLS goodbye could wait for a stuck peer.
 func (c *conn) Close() error {
+	if c.closed.Load() {
+		return nil
+	}
 	err := c.end(nil)
 	if inSessionClose() {
 		c.session.closes()
@@ -183,6 +206,9 @@ func (c *conn) Close() error {
 func (c *conn) end(reason error) (err error) {
 	if c.closed.Swap(true) {
 		return nil
+	}
+	if c.counted.Swap(false) {
+		c.dialer.lost.ended(c.host)
 	}
 	c.idle.Stop()
 	c.dialer.controls.remove(c)

@@ -31,6 +31,7 @@ type Dialer struct {
 	controls controls
 	rings    rings
 	sessions sessions
+	lost     lostHosts
 
 	contactPoints staggered.Dialer[nodeConn] // its addresses are host IDs
 
@@ -105,7 +106,7 @@ func (d *Dialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.Dia
 		return nil, err
 	}
 	// The connection merges writes itself where that is wanted. gocql's way of doing it only delays them over TLS.
-	return &gocql.DialedHost{Conn: newConn(d, s, n, t), DisableCoalesce: true}, nil
+	return &gocql.DialedHost{Conn: newConn(d, s, host, n, t), DisableCoalesce: true}, nil
 }
 
 // DialNode connects to the node with a host ID, or to any node if it is empty, for tools and tunnels that speak CQL themselves. TLS is done, CQL

@@ -95,15 +95,22 @@ func (i *hostIterator) nextHost() gocql.SelectedHost {
 
 // next returns the next of the hosts, or nil after the last.
 func (i *hostIterator) next() *gocql.HostInfo {
-	if i.offered < len(i.replicas) {
-		return i.offer(i.replicas)
+	for i.offered < len(i.replicas) {
+		if h := i.offer(i.replicas); !i.lost(h) {
+			return h
+		}
 	}
 	for i.offered < len(i.replicas)+len(i.hosts) {
-		if h := i.offer(i.hosts); !slices.Contains(i.replicas, h) {
+		if h := i.offer(i.hosts); !slices.Contains(i.replicas, h) && !i.lost(h) {
 			return h
 		}
 	}
 	return nil
+}
+
+// lost reports whether a host has lost its connections, where the statement may wait for others.
+func (i *hostIterator) lost(h *gocql.HostInfo) bool {
+	return i.policy.wait > 0 && i.policy.dialer.lost.has(h)
 }
 
 // offer returns the host whose turn it is. It counts without sign: the start wraps around.

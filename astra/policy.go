@@ -140,6 +140,7 @@ func (p *hostPolicy) RemoveHost(h *gocql.HostInfo) {
 // HostUp wakes the statements that wait for a connection.
 func (p *hostPolicy) HostUp(h *gocql.HostInfo) {
 	p.AddHost(h)
+	p.dialer.lost.up(h)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if slices.Contains(p.infos[h.HostID()], h) {

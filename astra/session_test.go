@@ -65,6 +65,13 @@ func (e *executions) reset() map[string]int {
 	return counts
 }
 
+// nodes returns how many nodes have executed statements since reset.
+func (e *executions) nodes() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.byNode)
+}
+
 // await reads until so many nodes answer: gocql uses a connection some time after it has been made.
 func (e *executions) await(t testing.TB, session *gocql.Session, nodes int) {
 	t.Helper()
