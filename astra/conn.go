@@ -224,19 +224,19 @@ func (c *conn) end(reason error) (err error) {
 	return err
 }
 
-// controls are the control connections of a Dialer's sessions, one each.
+// controls are the control connections of a Dialer's sessions, one each, and since when they are that.
 type controls struct {
 	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns map[*conn]time.Time
 }
 
 func (s *controls) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
-		s.conns = make(map[*conn]struct{})
+		s.conns = make(map[*conn]time.Time)
 	}
-	s.conns[c] = struct{}{}
+	s.conns[c] = time.Now()
 }
 
 func (s *controls) remove(c *conn) {
@@ -245,16 +245,27 @@ func (s *controls) remove(c *conn) {
 	delete(s.conns, c)
 }
 
-// giveUp closes them all and returns how many they were.
+// giveUp closes those that are no new ones, and returns how many there are of either kind.
 func (s *controls) giveUp(reason error) int {
-	s.mu.Lock()
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	s.mu.Unlock()
-	for _, c := range conns {
+	old, all := s.list()
+	for _, c := range old {
 		c.giveUp(reason)
 	}
-	return len(conns)
+	return all
+}
+
+// How long gocql may take to read the ring over a new control connection.
+const ringTime = 250 * time.Millisecond
+
+// list returns the control connections that are not new, and the number of all. Over a new one gocql is just reading the ring; and if it ends before
+// that is done, gocql makes another one only after its next heartbeat, which may be 5 s later (control.go:425).
+func (s *controls) list() (old []*conn, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, since := range s.conns {
+		if time.Since(since) >= ringTime {
+			old = append(old, c)
+		}
+	}
+	return old, len(s.conns)
 }
