@@ -153,7 +153,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.watching.Load() {
 		c.watch(p)
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.end(err) // as readFailed does: gocql closes a connection that it could not write to
+	}
+	return n, err
 }
 
 // watch looks for REGISTER, which makes this the control connection. It comes before any request of a user. gocql writes whole frames.
