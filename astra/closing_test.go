@@ -86,11 +86,7 @@ func (r *reconnecting) start(t *testing.T) {
 // mustClose closes the session, and calls during as soon as no more than left connections are open.
 func (r *reconnecting) mustClose(t *testing.T, left int64, during func()) {
 	t.Helper()
-	closed := make(chan struct{})
-	go func() {
-		r.session.Close()
-		close(closed)
-	}()
+	closed := startClosing(r.session)
 	eventually(t, "the pools are closed", func() bool { return r.server.Stats().OpenConns <= left })
 	during()
 	select {

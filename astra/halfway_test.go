@@ -3,7 +3,6 @@ package astra_test
 import (
 	"context"
 	"errors"
-	"net"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -15,23 +14,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/seed-5f06b232/astra-go/astra/astratest"
-	"github.com/seed-5f06b232/astra-go/internal/cql"
 )
-
-// brokenRegister is a connection that breaks at REGISTER, just before it would be the control connection.
-type brokenRegister struct {
-	net.Conn
-	broke func()
-}
-
-func (c brokenRegister) Write(p []byte) (int, error) {
-	if len(p) > 4 && cql.Opcode(p[4]) == cql.OpRegister {
-		c.Close()
-		c.broke()
-		return 0, errors.New("broken by the test")
-	}
-	return c.Conn.Write(p)
-}
 
 // gocql takes a node into its ring before it has made it the node of its control connection. If that fails, it never connects to the node for
 // statements.
@@ -58,7 +41,12 @@ func TestANodeIsUsedThatFailedAsTheControlConnections(t *testing.T) {
 		}
 		dialed, err := inner.DialHost(ctx, <-comes)
 		if err == nil {
-			dialed.Conn = brokenRegister{dialed.Conn, broke}
+			conn := dialed.Conn
+			dialed.Conn = registering{conn, func() bool {
+				conn.Close()
+				broke()
+				return false
+			}}
 		}
 		return dialed, err
 	})

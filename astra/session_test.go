@@ -107,16 +107,21 @@ func connect(t testing.TB, cluster *gocql.ClusterConfig) *gocql.Session {
 
 // closeSession closes a session, but does not wait for ever.
 func closeSession(t testing.TB, session *gocql.Session) {
+	select {
+	case <-startClosing(session):
+	case <-time.After(20 * time.Second):
+		t.Error("Session.Close does not end")
+	}
+}
+
+// startClosing returns a channel that is closed when the session is.
+func startClosing(session *gocql.Session) <-chan struct{} {
 	closed := make(chan struct{})
 	go func() {
 		session.Close()
 		close(closed)
 	}()
-	select {
-	case <-closed:
-	case <-time.After(20 * time.Second):
-		t.Error("Session.Close does not end")
-	}
+	return closed
 }
 
 func isClosed(c <-chan struct{}) bool {

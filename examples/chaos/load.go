@@ -85,9 +85,14 @@ func (l *load) write(int) (*gocql.Iter, error) {
 // finish ends the load. It reports false if a statement does not end within the limit.
 func (l *load) finish(limit time.Duration) bool {
 	close(l.stop)
+	return endsWithin(limit, l.workers.Wait)
+}
+
+// endsWithin calls a function and reports false if it does not return within the limit.
+func endsWithin(limit time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() {
-		l.workers.Wait()
+		f()
 		close(done)
 	}()
 	select {

@@ -91,28 +91,14 @@ func (t *trial) stop() (a aftermath, finished bool, err error) {
 	if t.cassandra != nil {
 		err = t.countExecutions(&a)
 	}
-	if closeErr := closeSession(t.session); closeErr != nil {
-		return a, true, errors.Join(err, closeErr)
+	if !endsWithin(endless, t.session.Close) {
+		return a, true, errors.Join(err, fmt.Errorf("Session.Close does not end within %s", endless))
 	}
 	t.countLeftovers(&a)
 	if t.cassandra == nil { // now that nothing is on its way any more
 		err = t.countExecutions(&a)
 	}
 	return a, true, err
-}
-
-func closeSession(session *gocql.Session) error {
-	closed := make(chan struct{})
-	go func() {
-		session.Close()
-		close(closed)
-	}()
-	select {
-	case <-closed:
-		return nil
-	case <-time.After(endless):
-		return fmt.Errorf("Session.Close does not end within %s", endless)
-	}
 }
 
 func (t *trial) countExecutions(a *aftermath) (err error) {
